@@ -1,0 +1,1 @@
+"""Mortis conducts the post-mortem of a machine-learning model that failed in production."""

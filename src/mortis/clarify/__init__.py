@@ -1,0 +1,1 @@
+"""Step 1, clarify the failure: whether it is real, how bad, and since when."""

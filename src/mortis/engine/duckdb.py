@@ -1,0 +1,322 @@
+"""The embedded engine: DuckDB through its own connection, out of core, one pass of a few group-bys."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+
+from mortis.engine import CodedSample, Span, Watch, silent
+from mortis.engine import expressions as ex
+from mortis.engine.assembly import assemble_profile
+from mortis.engine.coding import assemble_samples
+from mortis.engine.types import schema_of
+from mortis.problems import InputProblem, WorkProblem
+from mortis.profiles import NULL
+from mortis.records import Rate
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mortis.engine.dataset import Condition, Dataset, Layout
+    from mortis.profiles import Profile
+    from mortis.records import Window
+    from mortis.sources.tables import Table
+
+MEMORY = "1200MB"
+_NO_SIGN = 0x7FFFFFFFFFFFFFFF
+_HALF_BIT = 1 << 40  # far from the low bits that thin the sample
+
+
+class DuckDBEngine:
+    """An in-process DuckDB that spills to a temporary folder and never reaches for the network."""
+
+    name = "duckdb"
+
+    def __init__(self, *, watch: Watch = silent, memory: str = MEMORY) -> None:
+        self._spill = TemporaryDirectory(prefix="mortis-")
+        self._con = duckdb.connect(
+            config={
+                "memory_limit": memory,
+                "threads": os.cpu_count() or 1,
+                "temp_directory": self._spill.name,
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        self._con.execute("SET TimeZone = 'UTC'")
+        self._watch = watch
+        self._queries: list[str] = []
+        self._views: dict[tuple[Table, tuple[str, ...]], str] = {}
+        self._rows: dict[str, int] = {}
+
+    @property
+    def queries(self) -> Sequence[str]:
+        """Every query of the pass, compiled, in the order they ran."""
+        return tuple(self._queries)
+
+    def close(self) -> None:
+        """Close the connection and delete what was spilled."""
+        self._con.close()
+        self._spill.cleanup()
+
+    def schema(self, table: Table, *, text: Iterable[str] = ()) -> pa.Schema:
+        """Column names and Arrow types of a table."""
+        view = self._view(table, text=tuple(text))
+        return self._fetch(f"SELECT * FROM {_quoted(view)} LIMIT 0", "reading the columns").schema
+
+    def span(self, table: Table, column: str, unit: str) -> Span:
+        """What the time column of a table holds; text is parsed as ISO 8601."""
+        view = self._view(table, text=(column,))
+        kind = self._kind(view, column)
+        rows = ibis.table({column: kind}, name=view)
+        if not kind.is_string():
+            seconds = ex.seconds(rows[column], unit)
+            query = rows.aggregate(
+                rows=rows.count(), nulls=rows[column].isnull().sum(), first=seconds.min(), last=seconds.max()
+            )
+            found = self._run(query, "reading the times").to_pylist()[0]
+            return Span(found["rows"], found["nulls"] or 0, found["first"], found["last"], None, mixed_zones=False)
+        return self._text_span(view, column)
+
+    def _text_span(self, view: str, column: str) -> Span:
+        name, source = _quoted(column), _quoted(view)
+        parsed = f"TRY_CAST({name} AS TIMESTAMPTZ)"
+        offset = f"regexp_matches({name}, '[0-9][0-9]:[0-9:.]+ ?(Z|[+-][0-9]{{2}}:?([0-9]{{2}})?)$')"
+        found = self._fetch(
+            f"SELECT count(*) AS rows, count(*) - count({name}) AS nulls, min(epoch({parsed}))::BIGINT AS first,"
+            f" max(epoch({parsed}))::BIGINT AS last, count({name}) - count({parsed}) AS bad,"
+            f" count_if({offset}) AS zoned FROM {source}",
+            "reading the times",
+        ).to_pylist()[0]
+        unparsable = None
+        if found["bad"]:
+            row = self._fetch(
+                f"SELECT nth, value FROM (SELECT row_number() OVER () AS nth, {name} AS value FROM {source})"
+                " WHERE value IS NOT NULL AND TRY_CAST(value AS TIMESTAMPTZ) IS NULL ORDER BY nth LIMIT 1",
+                "reading the times",
+            ).to_pylist()[0]
+            unparsable = (row["nth"], row["value"])
+        known = found["rows"] - found["nulls"] - found["bad"]
+        mixed = 0 < found["zoned"] < known
+        return Span(found["rows"], found["nulls"], found["first"], found["last"], unparsable, mixed_zones=mixed)
+
+    def values(self, table: Table, column: str, *, most: int) -> Mapping[str, int]:
+        """The commonest values of a column as text with their rows, commonest first."""
+        view = self._view(table)
+        rows = ibis.table({column: self._kind(view, column)}, name=view)
+        value = rows[column].cast("string").fill_null(NULL)
+        counted = rows.group_by(value.name("value")).aggregate(rows=rows.count())
+        ordered = counted.order_by([ibis.desc(counted["rows"]), counted["value"]]).limit(most)
+        return {row["value"]: row["rows"] for row in self._run(ordered, f"reading {column}").to_pylist()}
+
+    def keys(self, table: Table, column: str) -> tuple[int, int]:
+        """Rows with a key, and how many of these keys are distinct."""
+        view = self._view(table)
+        rows = ibis.table({column: self._kind(view, column)}, name=view)
+        query = rows.aggregate(n=rows[column].count(), distinct=rows[column].nunique())
+        found = self._run(query, f"counting {column}").to_pylist()[0]
+        return found["n"], found["distinct"]
+
+    def sample(self, dataset: Dataset, window: Window, *, most: int) -> pa.Table:
+        """At most about `most` rows of a window, chosen by the hash of their id, in the order of that hash."""
+        table, _ = self._sampled(dataset, window, most)
+        return self._run(table.order_by("row_hash"), "sampling rows")
+
+    def profile(self, dataset: Dataset, layout: Layout) -> Profile:
+        """The one pass: numbers in one group-by, each category in its own, the quality figures in one."""
+        table = self._canonical(dataset)
+        numbers = self._run(ex.numbers_pass(table, layout), "numbers") if layout.numbers else None
+        categories = {
+            name: self._run(ex.category_pass(table, name), f"categories of {name}") for name in layout.categories
+        }
+        quality = self._run(ex.quality_pass(dataset, table), "quality figures")
+        classes = {
+            label: self._run(ex.class_pass(dataset, table, label), f"scores of class {label}")
+            for label in dataset.roles.class_scores
+        }
+        return assemble_profile(dataset, layout, numbers=numbers, categories=categories, quality=quality, classes=classes)
+
+    def coded(self, dataset: Dataset, layout: Layout, windows: Sequence[Window], *, most: int) -> Sequence[CodedSample]:
+        """Each window's rows as small integers, with the same codes in all windows."""
+        columns = dataset.features
+        fetched = []
+        for window in windows:
+            table, exact = self._sampled(dataset, window, most)
+            half = (table.row_hash & _HALF_BIT) == 0
+            chosen = {f"k{i}": code for i, code in enumerate(ex.coded(table, layout, columns).values())}
+            fetched.append((self._run(table.select(outcome="outcome", half=half, **chosen), "coding rows"), exact))
+        return assemble_samples(layout, columns, fetched)
+
+    def count(
+        self, dataset: Dataset, slices: Sequence[Sequence[Condition]], windows: Sequence[Window]
+    ) -> tuple[tuple[Rate, ...], ...]:
+        """Errors and rows of every slice in every window, over all rows."""
+        table = self._canonical(dataset)
+        wrong, among = _error_codes(dataset)
+        counted = table.outcome.isin(among)
+        figures: dict[str, ir.Value] = {}
+        for w, window in enumerate(windows):
+            inside = counted & _inside(table, window)
+            for i, conditions in enumerate(slices):
+                hit = inside & ex.matches(table, conditions)
+                figures[f"n_{i}_{w}"] = hit.cast("int32").sum()
+                figures[f"e_{i}_{w}"] = (hit & table.outcome.isin(wrong)).cast("int32").sum()
+        if not figures:
+            return ()
+        found = self._run(table.aggregate(**figures), "counting slices").to_pylist()[0]
+        return tuple(
+            tuple(Rate(int(found[f"e_{i}_{w}"] or 0), int(found[f"n_{i}_{w}"] or 0)) for w in range(len(windows)))
+            for i in range(len(slices))
+        )
+
+    def _sampled(self, dataset: Dataset, window: Window, most: int) -> tuple[ir.Table, bool]:
+        """The window's rows with their hash, thinned to about `most`, and whether all are there."""
+        table = self._canonical(dataset)
+        table = table.filter(_inside(table, window))
+        count = self._run(table.aggregate(n=table.count()), "counting rows").to_pylist()[0]["n"]
+        key = table.row_key if dataset.roles.id else ibis.struct({c: table[c] for c in table.columns})
+        table = table.mutate(row_hash=key.hash() & _NO_SIGN)
+        every = -(-count // most)
+        return (table.filter(table.row_hash % every == 0) if every > 1 else table), every <= 1
+
+    def _canonical(self, dataset: Dataset) -> ir.Table:
+        text = (dataset.roles.time,)
+        self._name(ex.PREDICTIONS, self._view(dataset.predictions, text=text))
+        label_schema = None
+        if dataset.labels is not None:
+            self._name(ex.LABELS, self._view(dataset.labels.table))
+            label_schema = self._schema_of(ex.LABELS)
+        return ex.canonical(dataset, self._schema_of(ex.PREDICTIONS), label_schema)
+
+    def _name(self, alias: str, view: str) -> None:
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW {_quoted(alias)} AS SELECT * FROM {_quoted(view)}")
+
+    def _schema_of(self, view: str) -> ibis.Schema:
+        return schema_of(self._con.sql(f"SELECT * FROM {_quoted(view)} LIMIT 0").to_arrow_table().schema)
+
+    def _kind(self, view: str, column: str) -> Any:
+        return self._schema_of(view)[column]
+
+    def _view(self, table: Table, *, text: tuple[str, ...] = ()) -> str:
+        """The name of a view on the table, made on first use."""
+        text = text if table.format == "csv" else ()
+        key = (table, text)
+        if key not in self._views:
+            view = f"mortis_source_{len(self._views)}"
+            self._make_view(table, view, text)
+            self._views[key] = view
+        return self._views[key]
+
+    def _make_view(self, table: Table, view: str, text: tuple[str, ...]) -> None:
+        match table.format:
+            case "frame":
+                self._con.register(view, table.frame)
+                return
+            case "query":
+                self._spool(table, view)
+                return
+            case "parquet":
+                scan = f"read_parquet({_files(table)}, union_by_name = true)"
+            case "jsonl":
+                scan = f"read_json({_files(table)}, union_by_name = true, maximum_sample_files = 8)"
+            case "csv":
+                types = "{" + ", ".join(f"{_literal(c)}: 'VARCHAR'" for c in text) + "}"
+                scan = f"read_csv({_files(table)}, union_by_name = true" + (f", types = {types})" if text else ")")
+            case other:
+                raise WorkProblem(f"{table.name}: the DuckDB engine has no reader for {other}")
+        try:
+            self._con.execute(f"CREATE TEMP VIEW {_quoted(view)} AS SELECT * FROM {scan}")
+        except (duckdb.InvalidInputException, duckdb.IOException, duckdb.BinderException, duckdb.ConversionException) as error:
+            raise InputProblem(f"{table.name}: can't be read as {table.format}: {_first_line(error)}") from None
+
+    def _spool(self, table: Table, view: str) -> None:
+        """A query's rows, batch by batch, into a temporary table that may spill to disk."""
+        from mortis.sources.databases import read_query
+
+        done = 0
+        for i, batch in enumerate(read_query(table.url, table.query)):
+            self._con.register("mortis_batch", batch)
+            verb = f"CREATE TEMP TABLE {_quoted(view)} AS" if i == 0 else f"INSERT INTO {_quoted(view)}"
+            self._con.execute(f"{verb} SELECT * FROM mortis_batch")
+            self._con.unregister("mortis_batch")
+            done += batch.num_rows
+            self._watch("reading the database", done, 0)
+
+    def _run(self, expression: ir.Table, what: str) -> pa.Table:
+        """The rows of an Ibis expression, compiled for DuckDB and run here."""
+        sql = str(ibis.to_sql(expression, dialect="duckdb"))
+        self._queries.append(sql)
+        return self._fetch(sql, what)
+
+    def _fetch(self, sql: str, what: str) -> pa.Table:
+        """The query's result, run beside a loop that reports progress and lets Ctrl-C through."""
+        result: list[pa.Table] = []
+        failure: list[duckdb.Error] = []
+
+        def work() -> None:
+            try:
+                result.append(self._con.sql(sql).to_arrow_table())
+            except duckdb.Error as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(0.2)
+                self._report(what)
+        except KeyboardInterrupt:
+            self._con.interrupt()
+            thread.join()
+            raise
+        if failure:
+            raise _as_problem(failure[0], what)
+        return result[0]
+
+    def _report(self, what: str) -> None:
+        share = max(self._con.query_progress(), 0.0) / 100
+        self._watch(what, int(share * 1000), 1000)
+
+
+def _error_codes(dataset: Dataset) -> tuple[list[int], list[int]]:
+    from mortis.engine.dataset import OUTCOMES
+
+    names = OUTCOMES[dataset.judgement.by]
+    return [names.index(o) for o in dataset.judgement.errors], [names.index(o) for o in dataset.judgement.among]
+
+
+def _inside(table: ir.Table, window: Window) -> ir.BooleanValue:
+    return (table.second >= int(window.start.timestamp())) & (table.second < int(window.end.timestamp()))
+
+
+def _as_problem(error: duckdb.Error, what: str) -> Exception:
+    if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException):
+        return InputProblem(f"while {what}: {_first_line(error)}")
+    if isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException):
+        return WorkProblem(f"while {what}: {_first_line(error)}")
+    return error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _files(table: Table) -> str:
+    return "[" + ", ".join(_literal(str(Path(f).resolve())) for f in table.files) + "]"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

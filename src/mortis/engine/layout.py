@@ -1,0 +1,67 @@
+"""Where the pass cuts each column: edges from a deterministic sample of the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mortis.engine.dataset import Dataset, Layout, NumberLayout
+from mortis.engine.expressions import LABEL, LABEL_AGE, LABEL_AGE_EDGES, LATENCY, PREDICTION, SCORE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BINS = 16
+LATENCY_BINS = 48
+
+
+def make_layout(dataset: Dataset, sample: pa.Table, *, bins: int = BINS) -> Layout:
+    """The layout for a dataset, from a sample of its baseline under canonical names."""
+    numbers: dict[str, NumberLayout] = {}
+    categories: list[str] = []
+    for name in dataset.features:
+        column = sample[f"f:{name}"]
+        if _is_number(column):
+            numbers[name] = number_layout(_values(column), bins=bins)
+        else:
+            categories.append(name)
+    if dataset.roles.score:
+        numbers[SCORE] = number_layout(_values(sample["s"]), bins=bins)
+    if dataset.task in ("regression", "ranking"):
+        numbers[PREDICTION] = number_layout(_values(sample["p"]), bins=bins)
+        numbers[LABEL] = number_layout(_values(sample["y"]), bins=bins)
+    if dataset.roles.latency_ms:
+        numbers[LATENCY] = number_layout(_values(sample["latency"]), bins=LATENCY_BINS)
+    if dataset.labels is not None and dataset.labels.time:
+        numbers[LABEL_AGE] = NumberLayout(tuple(float(edge) for edge in LABEL_AGE_EDGES), 0.0)
+    return Layout(numbers, tuple(categories))
+
+
+def _is_number(column: pa.ChunkedArray) -> bool:
+    return str(column.type) == "double"
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    known: np.ndarray = column.drop_null().to_numpy()
+    return known
+
+
+def number_layout(values: Iterable[float], *, bins: int = BINS) -> NumberLayout:
+    """Edges at the quantiles of the values, or between all of them where there are few; no edges where there are none.
+
+    >>> number_layout([1.0, 2.0, 2.0, 3.0]).edges
+    (2.0, 3.0)
+    """
+    x = np.asarray(list(values) if not isinstance(values, np.ndarray) else values, dtype=float)
+    x = x[np.isfinite(x)]
+    if not len(x):
+        return NumberLayout((), 0.0)
+    distinct = np.unique(x)
+    if len(distinct) <= bins:
+        edges = distinct[1:]
+    else:
+        edges = np.unique(np.quantile(x, np.arange(1, bins) / bins, method="higher"))
+        edges = edges[edges > distinct[0]]
+    return NumberLayout(tuple(float(e) for e in edges), float(np.median(x)))

@@ -1,0 +1,47 @@
+"""What can go wrong, told in one line: where, what is wrong, what exists, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class Problem(Exception):
+    """A failure with a one-line message for the user; `exit_code` is what the command ends with."""
+
+    exit_code = 3
+
+
+class InputProblem(Problem):
+    """What was handed in is wrong: the message names the key or file and the remedy."""
+
+    exit_code = 2
+
+
+class WorkProblem(Problem):
+    """The work could not be completed: a source is unreachable, the disk is full, an extra is missing."""
+
+    exit_code = 3
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The known word closest to a mistyped one as a question, or nothing where none is close.
+
+    >>> near("latncy_ms", ["latency_ms", "score"])
+    "; did you mean 'latency_ms'?"
+    >>> near("zzz", ["latency_ms"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def listed(words: Iterable[str], *, most: int = 12) -> str:
+    """The words joined by commas, at most `most` of them, with the number left out.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    words = list(words)
+    shown = ", ".join(words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"

@@ -140,7 +140,10 @@ def block_bootstrap(
     Sources: Politis and Romano (1992), circular blocks; Hesterberg (2015), percentiles widened for few blocks.
     """
     blocks = _as_blocks(sums)
-    length = _run_length(blocks, statistic) if run is None else _checked_run(run, len(blocks))
+    if run is None:
+        length = _run_length(len(blocks), _autocorrelation(blocks, statistic))
+    else:
+        length = _checked_run(run, len(blocks))
     values = statistic(_resample(blocks, length, draws, rng))
     level = _widened(confidence, len(blocks) // length)
     return _percentile(_value_of(statistic, blocks), values, level, n)
@@ -158,7 +161,8 @@ def block_bootstrap_shift(
 ) -> Interval:
     """The statistic of the blocks after minus that of the blocks before, each window resampled on its own.
 
-    Arguments as in `block_bootstrap`; neighboring blocks are drawn together as the autocorrelation of each window asks.
+    Arguments as in `block_bootstrap`; how many neighbors are drawn together follows from the autocorrelation of the
+    longer window.
 
     >>> before, after = np.tile([[4, 100], [6, 100]], (5, 1)), np.tile([[9, 100], [11, 100]], (5, 1))
     >>> shift = block_bootstrap_shift(before, after, lambda s: s[:, 0] / s[:, 1], n=2000, rng=np.random.default_rng(0))
@@ -168,7 +172,9 @@ def block_bootstrap_shift(
     Sources: as `block_bootstrap`.
     """
     old, new = _as_blocks(before), _as_blocks(after)
-    lengths = _run_length(old, statistic), _run_length(new, statistic)
+    # A short window cannot show its autocorrelation: both take the one of the longer.
+    phi = _autocorrelation(max(old, new, key=len), statistic)
+    lengths = _run_length(len(old), phi), _run_length(len(new), phi)
     values = statistic(_resample(new, lengths[1], draws, rng)) - statistic(_resample(old, lengths[0], draws, rng))
     level = _widened(confidence, min(len(old) // lengths[0], len(new) // lengths[1]))
     return _percentile(_value_of(statistic, new) - _value_of(statistic, old), values, level, n)
@@ -225,7 +231,9 @@ def _as_blocks(sums: ArrayLike) -> FloatArray:
     if blocks.ndim != 2:
         raise ValueError(f"sums must have the shape (blocks, k); got {blocks.shape}")
     if len(blocks) < FEWEST_BLOCKS:
-        raise ValueError(f"a block bootstrap needs at least {FEWEST_BLOCKS} blocks; got {len(blocks)}: use finer blocks")
+        raise ValueError(
+            f"a block bootstrap needs at least {FEWEST_BLOCKS} blocks, here are {len(blocks)}: use finer ones"
+        )
     return blocks
 
 
@@ -235,17 +243,22 @@ def _checked_run(run: int, blocks: int) -> int:
     return run
 
 
-def _run_length(blocks: FloatArray, statistic: Statistic) -> int:
-    """Neighbors to draw together: Carlstein's rule for AR(1), on the influence each block has on the statistic."""
+def _autocorrelation(blocks: FloatArray, statistic: Statistic) -> float:
+    """Lag-1 autocorrelation, in 0..0.95, of the influence each block has on the statistic; 0 where not significant."""
     influence = statistic(blocks.sum(axis=0) - blocks)
     if not np.all(np.isfinite(influence)):
+        return 0.0
+    phi = lag_autocorrelation(influence)
+    phi += (1 + 3 * max(phi, 0.0)) / len(blocks)
+    return min(phi, 0.95) if phi > 1 / np.sqrt(len(blocks)) else 0.0
+
+
+def _run_length(blocks: int, phi: float) -> int:
+    """Neighbors to draw together: the length that suits a mean of AR(1) blocks (Carlstein 1986)."""
+    if phi == 0:
         return 1
-    phi = min(lag_autocorrelation(influence), 0.95)
-    # Below one standard error the estimate is indistinguishable from independence.
-    if phi <= 1 / np.sqrt(len(blocks)):
-        return 1
-    length = (2 * phi / (1 - phi**2)) ** (2 / 3) * (1.5 * len(blocks)) ** (1 / 3)
-    return int(np.clip(round(length), 1, max(1, len(blocks) // 4)))
+    length = (2 * phi / (1 - phi**2)) ** (2 / 3) * (1.5 * blocks) ** (1 / 3)
+    return int(np.clip(round(length), 1, max(1, blocks // 3)))
 
 
 def _resample(blocks: FloatArray, length: int, draws: int, rng: np.random.Generator) -> FloatArray:

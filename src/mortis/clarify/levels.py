@@ -1,4 +1,4 @@
-"""Two levels of a series over time buckets: normal and affected, how well any split into the two fits, and where it lies."""
+"""Two levels of a series over time buckets, normal and affected: how well a split into them fits and where it lies."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def split_gain(levels: Levels, on_y: FloatArray, on_w: FloatArray) -> FloatArray
 
     >>> levels = make_levels(np.array([1.0, 1.1, 3.0, 3.1]), np.ones(4), counts=False, phi=0.0)
     >>> split_gain(levels, np.array([6.1, 3.1]), np.array([2.0, 1.0])).round(2).tolist()
-    [5.97, 0.56]
+    [5.99, 0.46]
 
     Source: profile likelihoods of the binomial and of the Gaussian with unknown variance.
     """

@@ -35,7 +35,7 @@ def bucket_weights(values: FloatArray, n: FloatArray, expected: FloatArray, *, c
 
     >>> rates = np.array([0.02, 0.08, 0.03, 0.07, 0.02, 0.08])
     >>> bucket_weights(rates, np.full(6, 1e4), np.full(6, 0.05), counts=True, fitted=1).of(np.array([1e4])).round()
-    array([57.])
+    array([53.])
 
     Source: Williams (1982), "Extra-binomial variation in logistic linear models"; maximum likelihood for values.
     """
@@ -89,6 +89,26 @@ def autocorrelation(left: FloatArray, *, fitted: int) -> float:
 MOST_AUTOCORRELATED = 0.95
 
 
+def tame_outliers(values: FloatArray, n: FloatArray) -> FloatArray:
+    """The values with single wild ones pulled in to two dozen median deviations from their neighbors' median.
+
+    Neighbors are five buckets, so a level that holds for three is left alone. Without this one spike passes for so much
+    noise that no change can be told from it. In Gaussian noise the limit is about twelve standard deviations, beyond
+    which a spike of two buckets is found all the same. A scale of zero pulls nothing.
+
+    >>> tame_outliers(np.array([1.0, 1.2, 0.9, 50.0, 1.1, 1.0, 1.1]), np.ones(7)).round(1).tolist()
+    [1.0, 1.2, 0.9, 3.5, 1.1, 1.0, 1.1]
+
+    Source: the Hampel filter (Hampel 1974, Pearson 2002), with pulling in instead of replacing.
+    """
+    padded = np.pad(values, 2, mode="edge")
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    off = np.abs(values - middle)
+    day, row = float(np.median(off)), float(np.median(off * np.sqrt(n)))
+    limit = 24 * np.maximum(day, row / np.sqrt(n))
+    return np.where(limit > 0, np.clip(values, middle - limit, middle + limit), values)
+
+
 def remove_season(
     values: FloatArray, n: FloatArray, expected: FloatArray, *, phase: IntArray, part: slice, counts: bool
 ) -> FloatArray:
@@ -111,7 +131,7 @@ def remove_season(
         )
 
     def total(x: FloatArray) -> FloatArray:
-        return np.bincount(phase[part], weights=x[part], minlength=size)
+        return np.bincount(phase[part], weights=x[part], minlength=size).astype(np.float64)
 
     rows, found, awaited = total(n), total(n * values), total(n * expected)
     if not counts:

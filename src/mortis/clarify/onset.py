@@ -24,7 +24,7 @@ from mortis.clarify.levels import (
     runs_gain,
     start_log_posterior,
 )
-from mortis.clarify.noise import autocorrelation, bucket_weights, remove_season, residuals
+from mortis.clarify.noise import autocorrelation, bucket_weights, remove_season, residuals, tame_outliers
 from mortis.clarify.shapes import find_runs, fit_ramp, two_clusters
 
 Shape = Literal["abrupt", "gradual", "intermittent"]
@@ -51,9 +51,10 @@ class Onset:
     """When a change began, in bucket indices.
 
     `best` is the most probable first affected bucket, with posterior `probability`; `low..high` (both included) holds
-    it with the stated confidence. A bucket counts as affected if most of it is: in time see `span`. `recovered` is the first normal bucket after the last affected one, None where the
-    series ends affected. `runs` are the affected stretches, half-open. `evidence` is the log likelihood over no change,
-    discounted for autocorrelation. `before` and `after` are the normal and the affected level.
+    it with 95 % probability. A bucket counts as affected if most of it is: in time see `span`. `recovered` is the first
+    normal bucket after the last affected one, None where the series ends affected. `runs` are the affected stretches,
+    half-open. `evidence` is the log likelihood over no change, discounted for autocorrelation. `before` and `after` are
+    the normal and the affected level.
     """
 
     best: int
@@ -93,7 +94,14 @@ class _Candidate:
 
     @property
     def worth(self) -> float:
-        return self.fit.gain - self.price
+        """What the fit gains beyond its price, or its start beyond that of an onset, whichever is less.
+
+        Without the second, a series that begins badly and gets better would count as failing from its second bucket.
+        """
+        (_, end), *rest = self.fit.runs
+        begun = ((0, end), *rest)
+        startless = runs_gain(self.levels, begun) if begun != ((0, self.levels.size),) else 0.0
+        return self.fit.gain - max(self.price, startless + step_threshold(self.levels.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +147,12 @@ def find_onset(
 
     `harm` is the direction that counts, None for both. `baseline` is how many leading buckets are known to be normal:
     noise and season are estimated there where they are enough. `earliest` is the first bucket an onset may have,
-    `shortest` the fewest buckets a failure lasts. `season` is a period in buckets (7 for days, 24 for hours). A series
-    of fewer than six buckets with rows gives None. ValueError where lengths differ, n is negative, errors exceed n, or
-    an option is out of range.
+    `shortest` the fewest buckets a failure lasts. `season` is a period in buckets (7 for days, 24 for hours). `certain`
+    says that a change is known to exist: its likeliest onset is given even where the series alone doesn't prove it.
+
+    A series of fewer than six buckets with rows gives None. ValueError where lengths differ, n is negative, errors
+    exceed n, a bucket with rows has no finite entry, an option is out of range, or the baseline (without one, the
+    series) has fewer than two cycles of the season.
 
     >>> errors = [5, 6, 4, 5, 6, 5, 4, 5, 15, 17, 14, 16]
     >>> onset = find_onset(Counts(errors, [100] * 12), harm="up")
@@ -155,12 +166,13 @@ def find_onset(
     usable = _usable(series)
     if usable.index.size < FEWEST_BUCKETS or np.ptp(usable.values) == 0:
         return None
-    known = int(np.searchsorted(usable.index, baseline)) if baseline is not None else 0
+    known = int(np.searchsorted(usable.index, baseline or 0))
     search = Search(harm, max(1, int(np.searchsorted(usable.index, earliest))), shortest)
     if season is not None:
         usable = _without_season(usable, season, known, search)
-    levels = _with_noise(usable, known, search)
-    choice = _choose(usable, levels, search, certain=certain)
+    tamed = replace(usable, values=tame_outliers(usable.values, usable.n))
+    levels = _with_noise(tamed, known, search)
+    choice = _choose(tamed, levels, search, certain=certain)
     if choice is None:
         return None
     return _onset(usable, choice.best, _posterior(choice, search))
@@ -197,7 +209,7 @@ def _without_season(usable: _Series, season: int, known: int, search: Search) ->
     """The series with matched phases (weekdays, hours) brought to one level."""
     levels = make_levels(usable.values, usable.n, counts=usable.counts, phi=0.0)
     fit = best_step(levels, search) if known == 0 else None
-    part = slice(0, known if known else None)
+    part = slice(0, known or None)
     expected = _expected(levels, fit)
     values = remove_season(
         usable.values, usable.n, expected, phase=usable.index % season, part=part, counts=usable.counts
@@ -273,6 +285,9 @@ def run_price(size: int) -> float:
     return 2.0 + float(np.log(size))
 
 
+SEVERAL_PRICE = 3.0
+"""One failure in twenty comes and goes: what several runs must gain beyond the price of their edges."""
+
 CLEAR_SEPARATION = 3.25
 """Distance of the two levels, in standard deviations of a bucket, from which coming and going is not just slow noise.
 
@@ -298,7 +313,7 @@ def _several(usable: _Series, one: _Candidate, search: Search) -> _Candidate | N
     apart = residuals(expected + abs(on - off), levels.w, expected, counts=levels.counts)
     if apart.mean() < CLEAR_SEPARATION * left.std() or search.harm not in (None, "up" if on > off else "down"):
         return None
-    price = one.price + run_price(levels.size) * (len(runs) - 1)
+    price = one.price + run_price(levels.size) * (len(runs) - 1) + SEVERAL_PRICE
     return _Candidate(levels, Fit(runs, runs_gain(levels, runs)), price)
 
 
@@ -349,7 +364,8 @@ def _summary(starts: IntArray, weights: FloatArray, best: int, shape: Shape) -> 
 def _onset(usable: _Series, believed: _Candidate, start: _Start) -> Onset:
     """In bucket indices of the whole series, empty buckets included."""
     runs = ((start.best, believed.fit.runs[0][1]), *believed.fit.runs[1:])
-    before, after = level_values(believed.levels, affected(believed.levels.size, runs))
+    on = affected(believed.levels.size, runs)
+    weights = believed.levels.w
     end, index = runs[-1][1], usable.index
     return Onset(
         best=int(index[start.best]),
@@ -360,7 +376,7 @@ def _onset(usable: _Series, believed: _Candidate, start: _Start) -> Onset:
         recovered=int(index[end]) if end < index.size else None,
         probability=start.probability,
         evidence=believed.fit.gain,
-        before=before,
-        after=after,
+        before=float(np.average(usable.values[~on], weights=weights[~on])),
+        after=float(np.average(usable.values[on], weights=weights[on])),
         runs=tuple((int(index[a]), int(index[b - 1]) + 1) for a, b in runs),
     )

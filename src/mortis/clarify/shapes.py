@@ -126,7 +126,7 @@ def _hinge_log_posterior(levels: Levels, starts: IntArray, durations: IntArray, 
 
     def between(values: FloatArray) -> FloatArray:
         total = np.concatenate(([0.0], np.cumsum(values)))
-        return total[ends] - total[starts]
+        return np.asarray(total[ends] - total[starts])
 
     w0, w1, w2 = between(levels.w), between(levels.w * t), between(levels.w * t * t)
     tail_w, tail_y = levels.cum_w[-1] - levels.cum_w[ends], levels.cum_y[-1] - levels.cum_y[ends]

@@ -18,7 +18,7 @@ Condition = tuple[int, int]
 """A column's index and a code in it."""
 
 BASELINE_N, BASELINE_ERRORS, INCIDENT_N, INCIDENT_ERRORS = range(4)
-CUBE_CELLS = 1 << 18  # cells of one cube of counts (2 MiB), about what stays in the cache of one core
+CUBE_CELLS = 1 << 16  # cells of one cube of counts: 0.5 MiB stays in a core's cache; larger ones are slower
 DENSE_CELLS = 1 << 22  # one table alone may be larger; beyond that only cells that occur are kept
 
 
@@ -239,7 +239,7 @@ def _widen(
     """Three columns and as many more as fit into a cube, each the one that covers the most triples not yet covered."""
     chosen = combo
     while True:
-        room = CUBE_CELLS // _cells(chosen, sizes)
+        room = min(CUBE_CELLS, DENSE_CELLS) // _cells(chosen, sizes)
         gain = np.sum([uncovered[pair] for pair in combinations(chosen, 2)], axis=0)
         fitting = [c for c in columns if c not in chosen and sizes[c] <= room and gain[c] > 0]
         if not fitting:

@@ -96,15 +96,11 @@ def rise_p(counts: FloatArray) -> float:
 
     Source: Fisher's exact test, the hypergeometric tail.
     """
-    from scipy.special import betaln
-
     n_before, before, n_after, after = (round(float(count)) for count in counts)
     seen = np.arange(after, min(before + after, n_after) + 1, dtype=np.float64)
-    if after == 0 or n_before == 0:
-        return 1.0
-    log_ways = _log_choose(n_after, seen, betaln) + _log_choose(n_before, before + after - seen, betaln)
-    log_all = _log_choose(n_before + n_after, np.array([before + after]), betaln)
-    return min(1.0, float(np.exp(log_ways - log_all).sum()))
+    tail = _log_choose(n_after, seen) + _log_choose(n_before, before + after - seen)
+    everything = _log_choose(n_before + n_after, np.array([before + after], dtype=np.float64))
+    return min(1.0, float(np.exp(tail - everything).sum())) if after else 1.0
 
 
 def own_rise_p(inside: FloatArray, whole: FloatArray) -> float:
@@ -127,6 +123,14 @@ def own_rise_p(inside: FloatArray, whole: FloatArray) -> float:
         ratios.append(math.log(after / part[INCIDENT_N]) - math.log(before / part[BASELINE_N]))
         variance += 1 / before + 1 / after
     return 0.5 * math.erfc((ratios[0] - ratios[1]) / math.sqrt(2 * variance))
+
+
+def _log_choose(n: int, k: FloatArray) -> FloatArray:
+    """Logarithm of the number of ways to choose k of n, minus infinity where there is none."""
+    from scipy.special import gammaln
+
+    ways = gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(np.maximum(n - k, 0.0) + 1.0)
+    return np.where(k <= n, ways, -np.inf)
 
 
 def _rest(inside: FloatArray, whole: FloatArray) -> FloatArray:

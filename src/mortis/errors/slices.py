@@ -95,13 +95,15 @@ def find_slices(
     >>> before = CodedRows(*names, site, n, np.ones(400, np.int64))
     >>> report = find_slices(before, CodedRows(*names, site, n, np.where(site[:, 0] == 2, 4, 1)))
     >>> report.slices[0].conditions, report.statement
-    ((('site', 'c'),), 'errors rose 1.75-fold; 1 slice explains 100 % of the excess')
+    ((('site', 'c'),), 'errors rose 1.75-fold; 1 slice explains all of the excess')
 
     Sources: Kulldorff (1997), "A spatial scan statistic", for the score; Chung et al. (2019), "Slice Finder", for the
     search over conjunctions. Dropping conditions whose left-out rows rose too is our own: on 68 labeled incidents of a
-    video service it lifts F1 from 0.50 to 0.71.
+    video service, looked at when the rule was made, it lifts F1 from 0.51 to 0.72.
     """
     _check(baseline, incident, max_conditions)
+    if not 0 < least_share <= 1:
+        raise ValueError(f"least_share must lie above 0 and at most at 1; got {least_share}")
     halves = baseline.search is not None
     everything, seen = tallies_of(baseline, incident), tallies_of(baseline, incident, half=True if halves else None)
     totals = seen.totals()
@@ -227,7 +229,8 @@ def _report(found: Sequence[FoundSlice], totals: FloatArray, *, searched: int, l
     if standing:
         share = sum(slice_.contribution for slice_ in standing)
         several = "slices explain" if len(standing) > 1 else "slice explains"
-        statement = f"errors rose {times}; {len(standing)} {several} {share:.0%} of the excess".replace("%", " %")
+        part = "all" if share >= 0.995 else f"{100 * share:.0f} %"
+        statement = f"errors rose {times}; {len(standing)} {several} {part} of the excess"
     elif rise_p(totals) <= level:
         verdict = "alike"
         statement = f"errors rose everywhere ({times}): no slice stands out over the common rise"

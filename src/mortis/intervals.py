@@ -9,19 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mortis.records import Interval, Rate
+
 FloatArray = NDArray[np.float64]
 Statistic = Callable[[FloatArray], FloatArray]
 """From summed arrays (draws, k) to one value per draw (draws,)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its confidence limits and the number of rows behind it."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +23,6 @@ class Shift:
     change: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Errors among n labelled predictions. Adding two gives the rate of both; `Rate()` is the identity."""
-
-    errors: int = 0
-    n: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.errors <= self.n:
-            raise ValueError(f"errors must lie in 0..n; got errors={self.errors}, n={self.n}")
-
-    def __add__(self, other: Rate) -> Rate:
-        return Rate(self.errors + other.errors, self.n + other.n)
-
-    @property
-    def value(self) -> float:
-        """The share of errors, in 0..1; a ValueError where there are no rows."""
-        if self.n == 0:
-            raise ValueError("a rate of no rows has no value; ask only where n >= 1")
-        return self.errors / self.n
 
 
 def wilson_bounds(errors: ArrayLike, n: ArrayLike, *, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
@@ -84,6 +54,8 @@ def wilson(errors: int, n: int, *, confidence: float = 0.95) -> Interval:
 
     Source: as `wilson_bounds`.
     """
+    if n == 0:
+        raise ValueError("a rate of no rows has no value; ask only where n >= 1")
     value = Rate(errors, n).value
     low, high = wilson_bounds(errors, n, confidence=confidence)
     return Interval(value, float(low), float(high), n)

@@ -296,6 +296,7 @@ P = TypeVar("P", NumberProfile, CategoryProfile)
 class Profile:
     """What one pass over the predictions leaves: quality figures by (bucket, version), columns by (bucket, version, outcome).
 
+    `outcomes` counts by (bucket, version) what came of the rows: its slots are the outcomes.
     `width` is the length of a time bucket in seconds, `rows` how many predictions were read.
     """
 
@@ -305,6 +306,7 @@ class Profile:
     confusion: Tally = field(default_factory=Tally)
     numbers: dict[str, NumberProfile] = field(default_factory=dict)
     categories: dict[str, CategoryProfile] = field(default_factory=dict)
+    outcomes: Tally = field(default_factory=Tally)
 
     def __add__(self, other: Profile) -> Profile:
         if self.width and other.width and self.width != other.width:
@@ -316,6 +318,7 @@ class Profile:
             self.confusion + other.confusion,
             _merged(self.numbers, other.numbers, NumberProfile()),
             _merged(self.categories, other.categories, CategoryProfile()),
+            self.outcomes + other.outcomes,
         )
 
     def where(self, keep: Keep) -> Profile:
@@ -327,6 +330,7 @@ class Profile:
             self.confusion.where(keep),
             {name: one.where(keep) for name, one in self.numbers.items()},
             {name: one.where(keep) for name, one in self.categories.items()},
+            self.outcomes.where(keep),
         )
 
     def between(self, start: float, end: float) -> Profile:
@@ -358,6 +362,7 @@ class Profile:
                 "confusion": self.confusion.to_json(),
                 "numbers": numbers,
                 "categories": categories,
+                "outcomes": self.outcomes.to_json(),
             },
             allow_nan=False,
         )
@@ -373,6 +378,7 @@ class Profile:
             Tally.from_json(data["confusion"]),
             {name: _number_from_json(one) for name, one in data["numbers"].items()},
             {n: CategoryProfile(Tally.from_json(c["sums"]), c["distinct"]) for n, c in data["categories"].items()},
+            Tally.from_json(data["outcomes"]),
         )
 
 

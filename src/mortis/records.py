@@ -56,20 +56,24 @@ def iso(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with its 95 % interval and the number of rows behind it. None stands for 'not defined here'."""
+    """A figure with its 95 % interval and the number of rows behind it; what is not defined is not a number (NaN)."""
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: float
+    low: float
+    high: float
     n: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Errors among n rows. Adding two gives the rate of both."""
+    """Errors among n rows. Adding two gives the rate of both; `Rate()` is the identity."""
 
     errors: int = 0
     n: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.errors <= self.n:
+            raise ValueError(f"errors must lie in 0..n; got errors={self.errors}, n={self.n}")
 
     def __add__(self, other: Rate) -> Rate:
         return Rate(self.errors + other.errors, self.n + other.n)

@@ -63,6 +63,9 @@ class Fit:
 
 SMALLEST_RELATIVE_SCALE = 1e-3
 
+EXACT_SIZE = 150
+"""Up to this many buckets the likelihood of all pairs takes a few milliseconds."""
+
 
 def make_levels(values: FloatArray, weights: FloatArray, *, counts: bool, phi: float) -> Levels:
     """The sums of a series with its weights, ready for splitting; phi is the lag-1 autocorrelation of its noise.
@@ -122,8 +125,9 @@ def best_step(levels: Levels, search: Search) -> Fit | None:
 def best_pulse(levels: Levels, search: Search) -> Fit | None:
     """The best change that is over before the series ends, or None where none points the way harm does.
 
-    All pairs of start and end are scored (the efficient score, exact order for Gaussian values), the best end of each
-    start is then compared by likelihood, and start and end are polished in turn.
+    Rates in short series: by likelihood over all pairs of start and end. Else all pairs are scored (the efficient
+    score, which orders Gaussian values exactly), the best end of each start is compared by likelihood, and start and
+    end are polished in turn.
 
     >>> levels = make_levels(np.array([1.0, 1.1, 3.0, 3.1, 1.0]), np.ones(5), counts=False, phi=0.0)
     >>> best_pulse(levels, Search("up", 1, 1)).runs
@@ -134,6 +138,10 @@ def best_pulse(levels: Levels, search: Search) -> Fit | None:
     starts = np.arange(search.earliest, levels.size - search.shortest)
     if starts.size == 0:
         return None
+    if levels.counts and levels.size <= EXACT_SIZE:
+        first, last = np.triu_indices(levels.size, search.shortest)
+        inside = first >= search.earliest
+        return _best(levels, first[inside], last[inside], search.harm)
     fit = _best(levels, starts, _best_ends(levels, starts, search), search.harm)
     for _ in range(3):
         if fit is None:
@@ -176,6 +184,27 @@ def runs_gain(levels: Levels, runs: tuple[Run, ...]) -> float:
     on_y = np.array([sum(float(levels.cum_y[b] - levels.cum_y[a]) for a, b in runs)])
     on_w = np.array([sum(float(levels.cum_w[b] - levels.cum_w[a]) for a, b in runs)])
     return float(split_gain(levels, on_y, on_w)[0])
+
+
+def contrast_share(levels: Levels, run: Run) -> float:
+    """How much more evidence than `temper` leaves stands behind one run: from 1 for long to 1 / temper for short ones.
+
+    Autocorrelation inflates the variance of a mean over many buckets, but not that of a single bucket.
+
+    >>> levels = make_levels(np.arange(200.0), np.ones(200), counts=False, phi=0.5)
+    >>> [round(contrast_share(levels, run), 2) for run in ((50, 51), (50, 54), (50, 150))]
+    [2.97, 1.44, 1.01]
+
+    Source: the variance of a mean of n AR(1) values.
+    """
+    phi = (1 - levels.temper) / (1 + levels.temper)
+    on = run[1] - run[0]
+
+    def variance(n: int) -> float:
+        return ((1 + phi) / (1 - phi) - 2 * phi * (1 - phi**n) / (n * (1 - phi) ** 2)) / n
+
+    off = levels.size - on
+    return (1 / on + 1 / off) / (variance(on) + variance(off)) / levels.temper
 
 
 def level_values(levels: Levels, on: NDArray[np.bool_]) -> tuple[float, float]:

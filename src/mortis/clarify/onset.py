@@ -19,6 +19,7 @@ from mortis.clarify.levels import (
     affected,
     best_pulse,
     best_step,
+    contrast_share,
     level_values,
     make_levels,
     runs_gain,
@@ -129,7 +130,7 @@ CONFIDENCE = 0.95
 FEWEST_BUCKETS = 6
 """A shorter series cannot show its own variation from bucket to bucket, so nothing can be told from it."""
 
-FEWEST_BASELINE = 20
+FEWEST_BASELINE = 40
 """A shorter baseline says less about noise than the whole series does."""
 
 
@@ -208,7 +209,7 @@ def _usable(series: Counts | Values) -> _Series:
 def _without_season(usable: _Series, season: int, known: int, search: Search) -> _Series:
     """The series with matched phases (weekdays, hours) brought to one level."""
     levels = make_levels(usable.values, usable.n, counts=usable.counts, phi=0.0)
-    fit = best_step(levels, search) if known == 0 else None
+    fit = _best_single(levels, search) if known == 0 else None
     part = slice(0, known or None)
     expected = _expected(levels, fit)
     values = remove_season(
@@ -229,9 +230,12 @@ def _with_noise(usable: _Series, known: int, search: Search) -> Levels:
         return _judged(usable, np.full(usable.n.size, _mean(usable, slice(0, known))), slice(0, known), fitted=1)
     everything = slice(None)
     levels = _judged(usable, np.full(usable.n.size, _mean(usable, everything)), everything, fitted=1)
+    return _judged(usable, _expected(levels, _best_single(levels, search)), everything, fitted=2)
+
+
+def _best_single(levels: Levels, search: Search) -> Fit | None:
     fits = [fit for fit in (best_step(levels, search), best_pulse(levels, search)) if fit]
-    best = max(fits, key=lambda fit: fit.gain, default=None)
-    return _judged(usable, _expected(levels, best), everything, fitted=2)
+    return max(fits, key=lambda fit: fit.gain, default=None)
 
 
 def _mean(usable: _Series, part: slice) -> float:
@@ -250,7 +254,7 @@ def _choose(usable: _Series, levels: Levels, search: Search, *, certain: bool) -
     """No change, a step, a pulse, or several runs: the one that gains most beyond its price."""
     directions = float(np.log(2)) if search.harm is None else 0.0
     single = [
-        _Candidate(levels, fit, price + directions)
+        _single(levels, fit, price + directions)
         for fit, price in (
             (best_step(levels, search), step_threshold(levels.size)),
             (best_pulse(levels, search), pulse_threshold(levels.size)),
@@ -265,6 +269,12 @@ def _choose(usable: _Series, levels: Levels, search: Search, *, certain: bool) -
     # A single run that ends and one that lasts share the doubt about the start; several runs stand alone.
     rivals = tuple(c for c in single if c is not best) if len(best.fit.runs) == 1 else ()
     return _Choice(best, rivals)
+
+
+def _single(levels: Levels, fit: Fit, price: float) -> _Candidate:
+    """The candidate of one run, with the evidence that autocorrelation leaves to a run of its length."""
+    share = contrast_share(levels, fit.runs[0])
+    return _Candidate(replace(levels, temper=levels.temper * share), Fit(fit.runs, fit.gain * share), price)
 
 
 def step_threshold(size: int) -> float:

@@ -12,6 +12,7 @@ from mortis.records import Failure, Interval
 NARROW = "\u202f"  # a narrow space at which no line breaks
 MINUS = "−"
 NONE = "–"
+INTERVAL = f"95{NARROW}% interval"
 DAY = 86400
 
 # Abbreviations that are not written like words.
@@ -86,6 +87,23 @@ def points(change: float | None, decimals: int = 1) -> str:
     """
     text = fixed(None if change is None else 100 * change, decimals, signed=True)
     return text if text == NONE else f"{text}{NARROW}pp"
+
+
+def estimate(interval: Interval) -> str:
+    """A figure of unknown kind with its interval and rows, in enough decimals to tell the limits apart.
+
+    >>> estimate(Interval(1.6093, 1.6091, 1.6096, 31880)).replace(NARROW, " ")
+    '1.6093 (95 % interval: 1.6091 to 1.6096, n = 31 880)'
+    """
+    if interval.value is None:
+        return NONE
+    known = [v for v in (interval.low, interval.high) if v is not None and math.isfinite(v)]
+    width = known[1] - known[0] if len(known) == 2 else 0.0
+    needed = math.ceil(-math.log10(width)) if width > 0 else 0
+    decimals = min(8, max(significant(interval.value) if math.isfinite(interval.value) else 0, needed))
+    limits = [f"{INTERVAL}: {fixed(known[0], decimals)} to {fixed(known[1], decimals)}"] if len(known) == 2 else []
+    inside = [*limits, f"n = {count(interval.n)}"]
+    return f"{fixed(interval.value, decimals)} ({', '.join(inside)})"
 
 
 def chance(q: float | None) -> str:

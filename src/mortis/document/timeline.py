@@ -103,20 +103,19 @@ def timeline(failure: Failure, marks: Sequence[Mark], *, style: MetricStyle, wid
         return ""
     frame = framed(failure, points, marks, width=width)
     clip = f"{name}-clip"
-    area = {"x": frame.left, "y": frame.top, "width": frame.right - frame.left, "height": frame.bottom - frame.top}
-    lanes = {**area, "height": frame.height - frame.top}
+    plot = element("rect", x=frame.left, y=0, width=frame.right - frame.left, height=frame.height)
     inner = element("g", *_bands(frame, failure), *_series(frame, failure, points), class_="stretch")
     clipped = element("g", inner, clip_path=f"url(#{clip})")
     return element(
         "svg",
         element("title", words(_title(failure)), id=f"{name}-title"),
         element("desc", words(_description(failure, style, marks)), id=f"{name}-desc"),
-        element("clipPath", element("rect", **lanes), id=clip),
+        element("clipPath", plot, id=clip),
         *_level_axis(frame, style),
-        *_time_axis(frame),
         clipped,
         *_heads(frame, failure),
         *_lanes(frame, marks),
+        *_time_axis(frame),
         viewBox=f"0 0 {short(frame.width)} {short(frame.height)}",
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
@@ -180,8 +179,10 @@ def _bands(frame: Frame, failure: Failure) -> list[str]:
 
 
 def _band(frame: Frame, window: Window, kind: str) -> str:
-    left = frame.at(window.start)
-    return _box(frame, left, frame.at(window.end) - left, kind)
+    """A window's shade over the plot and its bar above."""
+    left, right = frame.at(window.start), frame.at(window.end)
+    bar = element("path", d=f"M{short(left)} 18H{short(right)}", class_=f"line bar {kind}-bar")
+    return bar + _box(frame, left, right - left, kind)
 
 
 def _box(frame: Frame, left: float, width: float, kind: str) -> str:
@@ -277,12 +278,9 @@ def _heads(frame: Frame, failure: Failure) -> list[str]:
 
 def _window_name(frame: Frame, window: Window, kind: str) -> str:
     left, right = frame.at(window.start), frame.at(window.end)
-    bar = element("path", d=f"M{short(left)} 18H{short(right)}", class_=f"line bar {kind}-bar")
-    bar = element("g", bar, class_="stretch")
-    room = right - left
-    text = kind if room > 7 * len(kind) else ""
-    name = label(0, 12, text, class_=f"head {kind}-name")
-    return bar + at(left, name, until=right)
+    if right - left < 7 * len(kind):
+        return ""
+    return at(left, label(0, 12, kind, class_=f"head {kind}-name"), until=right)
 
 
 def _head(frame: Frame, when: datetime, text: str, *, row: int, kind: str) -> str:

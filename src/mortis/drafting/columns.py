@@ -50,6 +50,7 @@ class Sheet:
     engine: Engine
     _counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
     _spans: dict[str, Span] = field(default_factory=dict)
+    _unique: dict[str, bool] = field(default_factory=dict)
 
     @property
     def stem(self) -> str:
@@ -80,18 +81,18 @@ class Sheet:
 
     def is_unique(self, column: str) -> bool:
         """Whether (nearly) every row has a value of its own."""
-        counts = self.counts(column)
-        if len(counts) <= MOST_VALUES:
-            n, distinct = sum(counts.values()), len(counts)
-        else:
-            n, distinct = self.engine.keys(self.table, column)
-        return n > 0 and distinct >= _NEARLY * n
+        if column not in self._unique:
+            counts = self.counts(column)
+            few = len(counts) <= MOST_VALUES
+            n, distinct = (sum(counts.values()), len(counts)) if few else self.engine.keys(self.table, column)
+            self._unique[column] = n > 0 and distinct >= _NEARLY * n
+        return self._unique[column]
 
     def span(self, column: str) -> Span | None:
         """What a column of times holds; None where none of its values is a time."""
         kind = self.columns[column].kind
-        unit = self._unit(column) if kind == "number" else ""
-        if unit is None or kind == "other" or self.columns[column].is_bool:
+        unit = self.time_unit(column)
+        if (kind == "number" and not unit) or kind == "other" or self.columns[column].is_bool:
             return None
         if column not in self._spans:
             self._spans[column] = self.engine.span(self.table, column, unit)
@@ -102,14 +103,14 @@ class Sheet:
         seen = self._spans.get(column)
         return seen.unparsable[1] if seen and seen.unparsable else None
 
-    def _unit(self, column: str) -> str | None:
-        """What a number counts since 1970, told by its size."""
+    def time_unit(self, column: str) -> str:
+        """What a number counts since 1970 ("s", "ms", "us", "ns"), told by its size; empty for what is no such number."""
         found = self.numbers(column)
         low, high = _EPOCH_SECONDS
         for unit, per in _UNITS.items():
             if found and low * per <= min(found) and max(found) <= high * per:
                 return unit
-        return None
+        return ""
 
 
 def open_sheet(sources: tuple[str, ...], *, root: Path, engine: Engine, key: str = "init") -> Sheet:

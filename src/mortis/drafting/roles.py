@@ -22,18 +22,18 @@ class Guess:
 
 
 Found = Mapping[RoleName, Guess]
-# What a column's values say for a role, in words; None where they speak against it. `sure` tells that the whole name is known.
-Check = Callable[[Sheet, str, bool], str | None]
+# What a column's values say for a role, in words; None where they speak against it.
+Check = Callable[[Sheet, str], str | None]
 
 
-def _is_id(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001  every check is called alike
+def _is_id(sheet: Sheet, column: str) -> str | None:
     kind = sheet.columns[column]
     if kind.kind not in ("number", "category") or kind.is_bool or kind.is_float:
         return None
     return "a value of its own in every row" if sheet.counts(column) and sheet.is_unique(column) else None
 
 
-def _is_verdict(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
+def _is_verdict(sheet: Sheet, column: str) -> str | None:
     kind = sheet.columns[column].kind
     values = sheet.distinct(column)
     if kind not in ("number", "category") or not values:
@@ -43,16 +43,15 @@ def _is_verdict(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: 
     return f"{values} values ({shown(sheet, column)})" if values < MOST_VALUES else None
 
 
-def _is_score(sheet: Sheet, column: str, sure: bool) -> str | None:  # noqa: FBT001
+def _is_score(sheet: Sheet, column: str) -> str | None:
     found = sheet.numbers(column)
     if not found:
         return None
-    if 0 <= min(found) and max(found) <= 1:
-        return "a number in 0..1"
-    return f"a number in {min(found):g}..{max(found):g}, so no probability" if sure else None
+    inside = 0 <= min(found) <= max(found) <= 1
+    return "a number in 0..1" if inside else f"a number in {min(found):g}..{max(found):g}, so no probability"
 
 
-def _is_version(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
+def _is_version(sheet: Sheet, column: str) -> str | None:
     values = sheet.counts(column)
     doubtful = plain(column) in ("model", "modelname", "build", "release", "deployment")
     if not values or len(values) > (10 if doubtful else 50) or sheet.columns[column].kind not in ("number", "category"):
@@ -62,19 +61,25 @@ def _is_version(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: 
     return "one value" if len(values) == 1 else f"{len(values)} values"
 
 
-def _is_latency(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
+def _is_latency(sheet: Sheet, column: str) -> str | None:
     found = sheet.numbers(column)
     if not found or min(found) < 0:
         return None
-    return "numbers from 0" if words(column)[-1:] in (("ms",), ("millis",), ("milliseconds",)) else "numbers from 0, read as milliseconds"
+    return (
+        "numbers from 0"
+        if words(column)[-1:] in (("ms",), ("millis",), ("milliseconds",))
+        else "numbers from 0, read as milliseconds"
+    )
 
 
-def _is_error(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
-    flags = sheet.columns[column].is_bool or set(sheet.numbers(column)) <= {0.0, 1.0} != set(sheet.counts(column))
-    return "true or false" if flags and sheet.counts(column) and sheet.columns[column].type != "string" else None
+def _is_error(sheet: Sheet, column: str) -> str | None:
+    if sheet.columns[column].is_bool:
+        return "true or false"
+    found = sheet.numbers(column)
+    return "0 or 1" if found and set(found) <= {0.0, 1.0} else None
 
 
-def _is_group(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
+def _is_group(sheet: Sheet, column: str) -> str | None:
     counts = sheet.counts(column)
     if sheet.columns[column].is_float or sheet.columns[column].kind not in ("number", "category") or len(counts) < 2:
         return None
@@ -82,17 +87,19 @@ def _is_group(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FB
     return f"{rows / values:.1f} rows to each value" if rows >= 2 * values else None
 
 
-def _is_time(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
+def _is_time(sheet: Sheet, column: str) -> str | None:
+    if unit := sheet.time_unit(column):
+        return f"{unit} since 1970"
     span = sheet.span(column)
     if span is None:
         return None
-    kind = {"number": "seconds since 1970 or the like", "category": "text in ISO 8601"}.get(sheet.columns[column].kind, "times")
+    kind = "times" if sheet.columns[column].kind == "time" else "text in ISO 8601"
     if span.unparsable:
         kind += f", but row {span.unparsable[0]} reads {span.unparsable[1]!r}: correct it"
     return kind + (", some with an offset from UTC and some without: write all alike" if span.mixed_zones else "")
 
 
-def _is_count(sheet: Sheet, column: str, _sure: bool) -> str | None:  # noqa: FBT001
+def _is_count(sheet: Sheet, column: str) -> str | None:
     found = sheet.numbers(column)
     return "counts" if found and min(found) >= 0 else None
 
@@ -135,11 +142,14 @@ def proposed(columns: Iterable[str], role: RoleName) -> list[tuple[str, Match]]:
 
 
 def find(sheet: Sheet, role: RoleName, *, taken: Iterable[str] = (), lenient: bool = False) -> Guess | None:
-    """The column that plays a role: the best of those whose name fits and whose values agree."""
+    """The column that plays a role: the best of those whose name fits and whose values agree.
+
+    A score that is no probability must be called by a name that is wholly known, unless `lenient`.
+    """
     free = [column for column in sheet.columns if column not in set(taken) and sheet.columns[column].kind != "other"]
     for column, fit in proposed(free, role):
-        fact = _CHECKS[role](sheet, column, fit.exact or lenient)
-        if fact:
+        fact = _CHECKS[role](sheet, column)
+        if fact and (role != "score" or fit.exact or lenient or in_unit_interval(sheet, column)):
             return Guess(column, f"{fact}, {fit.why}")
     return None
 
@@ -157,7 +167,12 @@ def find_time(sheet: Sheet) -> Guess | None:
             only = f"the first of {len(others) + 1} columns of times" if others else "the only column of times"
             return Guess(column, only)
     for column in sheet.columns:
-        if column not in personal and not match(column, "label_time") and _looks_iso(sheet, column) and sheet.span(column):
+        if (
+            column not in personal
+            and not match(column, "label_time")
+            and _looks_iso(sheet, column)
+            and sheet.span(column)
+        ):
             return Guess(column, "text in ISO 8601")
     return None
 
@@ -174,7 +189,9 @@ def _is_iso(value: str) -> bool:
     return len(head) == _ISO_DATE_LENGTH and head[4] == head[7] == "-" and head.replace("-", "").isdigit()
 
 
-def find_roles(sheet: Sheet, *, label: Guess | None = None, id_: Guess | None = None, lenient: bool = False) -> dict[RoleName, Guess]:
+def find_roles(
+    sheet: Sheet, *, label: Guess | None = None, id_: Guess | None = None, lenient: bool = False
+) -> dict[RoleName, Guess]:
     """Every role a prediction log's columns play; what other tables told of label and id goes first."""
     found: dict[RoleName, Guess] = {}
     if label and label.column in sheet.columns:
@@ -195,7 +212,8 @@ def find_roles(sheet: Sheet, *, label: Guess | None = None, id_: Guess | None = 
 def _settled(sheet: Sheet, found: dict[RoleName, Guess]) -> dict[RoleName, Guess]:
     """The roles once they have been held against one another."""
     prediction, label = found.get("prediction"), found.get("label")
-    if prediction and "score" not in found and _is_probability(sheet, prediction.column):
+    fractions = prediction and in_unit_interval(sheet, prediction.column) and sheet.distinct(prediction.column) > 2
+    if prediction and fractions and "score" not in found:
         if label is None or sheet.distinct(label.column) <= 2:
             found["score"] = Guess(found.pop("prediction").column, "fractions in 0..1, so a score and no class")
     elif prediction and label is None:
@@ -205,9 +223,10 @@ def _settled(sheet: Sheet, found: dict[RoleName, Guess]) -> dict[RoleName, Guess
     return found
 
 
-def _is_probability(sheet: Sheet, column: str) -> bool:
+def in_unit_interval(sheet: Sheet, column: str) -> bool:
+    """Whether a column holds numbers, and all of them within 0..1."""
     found = sheet.numbers(column)
-    return len(found) > 2 and 0 <= min(found) and max(found) <= 1
+    return bool(found) and 0 <= min(found) <= max(found) <= 1
 
 
 def _judged_by(sheet: Sheet, prediction: str, taken: Iterable[str]) -> Guess | None:
@@ -216,7 +235,13 @@ def _judged_by(sheet: Sheet, prediction: str, taken: Iterable[str]) -> Guess | N
     if not 2 <= len(classes) <= FEW_VALUES:
         return None
     kind = sheet.columns[prediction]
-    free = [c for c in sheet.columns.values() if c.name not in set(taken) and (c.kind, c.is_bool) == (kind.kind, kind.is_bool)]
+    free = [
+        c
+        for c in sheet.columns.values()
+        if c.name not in set(taken) and (c.kind, c.is_bool) == (kind.kind, kind.is_bool)
+    ]
     like = [c.name for c in free if {short(value) for value in sheet.counts(c.name)} == classes]
-    why = f"the only column with the values of {prediction} ({shown(sheet, prediction)}); check that it is what came true"
+    why = (
+        f"the only column with the values of {prediction} ({shown(sheet, prediction)}); check that it is what came true"
+    )
     return Guess(like[0], why) if len(like) == 1 else None

@@ -62,8 +62,8 @@ class Engine(Protocol):
     name: str
 
     @property
-    def queries(self) -> Sequence[str]:
-        """Every query run so far, as anyone could run it again."""
+    def queries(self) -> Sequence[tuple[str, str]]:
+        """What each query so far was for, and its SQL, as anyone could run it again."""
 
     def schema(self, table: Table, *, text: Iterable[str] = ()) -> pa.Schema:
         """Column names and Arrow types; the columns in `text` are read as text whatever they look like."""
@@ -88,6 +88,9 @@ class Engine(Protocol):
 
     def count(self, dataset: Dataset, slices: Sequence[Sequence[Condition]], windows: Sequence[Window]) -> Any:
         """Errors and rows of every slice in every window, over all rows: [slice][window] of Rate."""
+
+    def grouped(self, table: Table, *, time: str, unit: str, sums: Sequence[str], window: Window) -> pa.Table:
+        """A window's rows grouped by every other column as text, with the `sums` columns added up as `mortis_0`, ..."""
 
     def close(self) -> None:
         """Let go of files and memory."""

@@ -18,7 +18,7 @@ def assemble_profile(
     dataset: Dataset,
     layout: Layout,
     *,
-    numbers: pa.Table | None,
+    numbers: pa.Table,
     categories: dict[str, pa.Table],
     quality: pa.Table,
     classes: dict[str, pa.Table],
@@ -33,8 +33,9 @@ def assemble_profile(
         rows=int(figures.column("rows").sum()),
         quality=figures,
         confusion=confusion,
-        numbers=_numbers(numbers, layout, outcomes) if numbers is not None else {},
+        numbers=_numbers(numbers, layout, outcomes),
         categories={name: _category(table, outcomes) for name, table in categories.items()},
+        outcomes=_outcomes(numbers, outcomes),
     )
 
 
@@ -69,6 +70,13 @@ def _number(cells: tuple[Cell, ...], cut: NumberLayout, i: int, column: Any, row
     low = np.where(known > 0, column(f"{i}_low"), np.inf)
     high = np.where(known > 0, column(f"{i}_high"), -np.inf)
     return NumberProfile(cut.edges, cut.centre, Tally(cells, slots, sums), Extremes(cells, low, high))
+
+
+def _outcomes(table: pa.Table, outcomes: Sequence[str]) -> Tally:
+    sums: dict[Cell, dict[str, float]] = {}
+    for row in table.select(["bucket", "version", "outcome", "rows"]).to_pylist():
+        sums.setdefault((row["bucket"], row["version"]), {})[outcomes[row["outcome"]]] = row["rows"]
+    return Tally.of(sums)
 
 
 def _category(table: pa.Table, outcomes: Sequence[str]) -> CategoryProfile:

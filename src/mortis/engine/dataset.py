@@ -10,6 +10,13 @@ from mortis.sources.tables import Table
 Task = Literal["binary", "multiclass", "regression", "ranking", "score", "operational"]
 Kind = Literal["number", "category", "time", "other"]
 
+# Profiled columns that play a role stand in parentheses, apart from every feature's name.
+SCORE = "(score)"
+PREDICTION = "(prediction)"
+LABEL = "(label)"
+LABEL_AGE = "(label age, hours)"
+LATENCY = "(latency, ms)"
+
 # What can come of a prediction, by the way it is judged. The first is the good one; "unlabelled" is no error.
 OUTCOMES: dict[str, tuple[str, ...]] = {
     "binary": ("tn", "fp", "fn", "tp", "unlabelled"),

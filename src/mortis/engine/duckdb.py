@@ -54,13 +54,13 @@ class DuckDBEngine:
         )
         self._con.execute("SET TimeZone = 'UTC'")
         self._watch = watch
-        self._queries: list[str] = []
+        self._queries: list[tuple[str, str]] = []
         self._views: dict[tuple[Table, tuple[str, ...]], str] = {}
         self._rows: dict[str, int] = {}
 
     @property
-    def queries(self) -> Sequence[str]:
-        """Every query of the pass, compiled, in the order they ran."""
+    def queries(self) -> Sequence[tuple[str, str]]:
+        """What each query was for, and its SQL, in the order they ran."""
         return tuple(self._queries)
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class DuckDBEngine:
     def profile(self, dataset: Dataset, layout: Layout) -> Profile:
         """The one pass: numbers in one group-by, each category in its own, the quality figures in one."""
         table = self._canonical(dataset)
-        numbers = self._run(ex.numbers_pass(table, layout), "numbers") if layout.numbers else None
+        numbers = self._run(ex.numbers_pass(table, layout), "numbers")
         categories = {
             name: self._run(ex.category_pass(table, name), f"categories of {name}") for name in layout.categories
         }
@@ -177,6 +177,16 @@ class DuckDBEngine:
             tuple(Rate(int(found[f"e_{i}_{w}"] or 0), int(found[f"n_{i}_{w}"] or 0)) for w in range(len(windows)))
             for i in range(len(slices))
         )
+
+    def grouped(self, table: Table, *, time: str, unit: str, sums: Sequence[str], window: Window) -> pa.Table:
+        """A window's rows grouped by every other column as text, with the `sums` columns added up."""
+        view = self._view(table, text=(time,))
+        rows = ibis.table(self._schema_of(view), name=view)
+        second = ex.seconds(rows[time], unit)
+        rows = rows.filter((second >= int(window.start.timestamp())) & (second < int(window.end.timestamp())))
+        keys = [rows[c].cast("string").fill_null(NULL).name(c) for c in rows.columns if c not in (time, *sums)]
+        totals = {f"mortis_{i}": rows[column].cast("float64").sum() for i, column in enumerate(sums)}
+        return self._run(rows.group_by(keys).aggregate(**totals), "adding up counts")
 
     def _sampled(self, dataset: Dataset, window: Window, most: int) -> tuple[ir.Table, bool]:
         """The window's rows with their hash, thinned to about `most`, and whether all are there."""
@@ -254,7 +264,7 @@ class DuckDBEngine:
     def _run(self, expression: ir.Table, what: str) -> pa.Table:
         """The rows of an Ibis expression, compiled for DuckDB and run here."""
         sql = str(ibis.to_sql(expression, dialect="duckdb"))
-        self._queries.append(sql)
+        self._queries.append((what, sql))
         return self._fetch(sql, what)
 
     def _fetch(self, sql: str, what: str) -> pa.Table:

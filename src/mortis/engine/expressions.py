@@ -13,7 +13,17 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from mortis.engine.dataset import OUTCOMES, Condition, Dataset, Layout
+from mortis.engine.dataset import (
+    LABEL,
+    LABEL_AGE,
+    LATENCY,
+    OUTCOMES,
+    PREDICTION,
+    SCORE,
+    Condition,
+    Dataset,
+    Layout,
+)
 from mortis.profiles import NULL, OTHER
 
 PREDICTIONS = "mortis_predictions"
@@ -22,12 +32,6 @@ SCORE_BINS_PER_LOGIT = 8
 SCORE_LOGIT_LIMIT = 12
 CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
-SCORE = "(score)"
-PREDICTION = "(prediction)"
-LABEL = "(label)"
-LABEL_AGE = "(label age, hours)"
-LABEL_AGE_EDGES = (0, 1, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168, 240, 336, 504, 720, 1080, 1440, 2160, 4320)
-LATENCY = "(latency, ms)"
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
 
 
@@ -47,11 +51,14 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
     }
     columns |= {f"f:{name}": feature(rows[name]) for name in dataset.features}
     columns |= {f"c:{label}": _finite(rows[column]) for label, column in roles.class_scores.items()}
+    own = _plain(rows[roles.label]) if roles.label else None
     if dataset.labels is None:
-        label = _plain(rows[roles.label]) if roles.label else ibis.null("string")
-        table = rows.select(**columns, y_raw=label, label_second=ibis.null("int64"))
-    else:
+        table = rows.select(**columns, y_raw=ibis.null("string") if own is None else own, label_second=ibis.null("int64"))
+    elif own is None:
         table = _with_labels(dataset, rows.select(**columns), label_schema)
+    else:
+        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema)
+        table = joined.mutate(y_raw=_first_known(joined.y_own, joined.y_raw))
     age = (table.label_second - table.second).cast("float64") / 3600
     table = table.mutate(label_age=age)
     if dataset.label_age_hours is not None:
@@ -61,6 +68,12 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
     bucket = table.second - ((table.second - dataset.origin) % width + width) % width
     table = _judged(dataset, table.mutate(bucket=bucket))
     return table.mutate(outcome=_outcome(dataset, table))
+
+
+def _first_known(own: ir.Value, joined: ir.Value) -> ir.Value:
+    """The label in the log, or else the joined one; as text where the two columns' types differ."""
+    same = own.type() == joined.type() or (own.type().is_numeric() and joined.type().is_numeric())
+    return ibis.coalesce(own, joined) if same else ibis.coalesce(own.cast("string"), joined.cast("string"))
 
 
 def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None) -> ir.Table:

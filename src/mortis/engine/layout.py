@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mortis.engine.dataset import Dataset, Layout, NumberLayout
-from mortis.engine.expressions import LABEL, LABEL_AGE, LABEL_AGE_EDGES, LATENCY, PREDICTION, SCORE
+from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, PREDICTION, SCORE, Dataset, Layout, NumberLayout
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BINS = 16
 LATENCY_BINS = 48
+LABEL_AGE_EDGES = (0, 1, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168, 240, 336, 504, 720, 1080, 1440, 2160, 4320)
 
 
 def make_layout(dataset: Dataset, sample: pa.Table, *, bins: int = BINS) -> Layout:

@@ -1,0 +1,71 @@
+"""Label maturity: which share of the labels has arrived, and whether two windows can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from mortis.engine.dataset import LABEL_AGE
+from mortis.profiles import Profile
+from mortis.records import Window
+
+MATURE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Maturity:
+    """Rows and labelled rows by bucket start; `until` is the moment before which labels had time to arrive.
+
+    `timed` tells that the labels' times of arrival are known, `has_labels` that there are any.
+    """
+
+    rows: dict[int, tuple[int, int]]
+    has_labels: bool
+    timed: bool
+    until: datetime | None
+
+    def of(self, window: Window | None) -> float | None:
+        """The share of a window's predictions whose label has arrived; None where the metric needs none."""
+        if window is None or not self.has_labels:
+            return None
+        start, end = window.start.timestamp(), window.end.timestamp()
+        inside = [pair for bucket, pair in self.rows.items() if start <= bucket < end]
+        n = sum(all_rows for all_rows, _ in inside)
+        return sum(labelled for _, labelled in inside) / n if n else None
+
+    def at(self, bucket: int) -> float | None:
+        """The share of one bucket's predictions whose label has arrived."""
+        if not self.has_labels or not self.rows.get(bucket, (0, 0))[0]:
+            return None
+        n, labelled = self.rows[bucket]
+        return labelled / n
+
+    def says(self, baseline: Window, incident: Window | None) -> str:
+        """The maturity of both windows as a sentence."""
+        before, after = self.of(baseline), self.of(incident)
+        return f"{(before or 0):.1%} of the baseline's and {(after or 0):.1%} of the incident's predictions have a label"
+
+
+def label_maturity(profile: Profile, as_of: datetime | None) -> Maturity:
+    """The maturity by bucket, from the outcomes' counts; with the labels' ages, also until when they are mature."""
+    by_bucket = profile.outcomes.by(lambda cell: (int(cell[0]),))
+    missing = by_bucket.column("unlabelled")
+    every = by_bucket.values.sum(axis=1)
+    rows = {int(c[0]): (int(n), int(n - m)) for c, n, m in zip(by_bucket.cells, every, missing, strict=True)}
+    ages = profile.numbers.get(LABEL_AGE)
+    has_labels = any(slot in by_bucket.slots for slot in ("tp", "tn", "fp", "fn", "right", "wrong", "over", "under", "hit", "miss"))
+    until = None
+    if ages is not None and ages.n and as_of is not None:
+        until = as_of - timedelta(hours=mature_age(profile))
+    return Maturity(rows, has_labels, ages is not None, until)
+
+
+def mature_age(profile: Profile) -> float:
+    """The age in hours by which 95 % of the labels that arrived at all had done so."""
+    ages = profile.numbers[LABEL_AGE]
+    counts = np.cumsum(ages.counts.sum(axis=0))
+    place = int(np.searchsorted(counts, MATURE * counts[-1]))
+    return float(ages.edges[min(place, len(ages.edges) - 1)]) if ages.edges else 0.0
+

@@ -1,0 +1,303 @@
+"""The command line. Heavy modules are imported inside the commands that use them, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mortis.problems import InputProblem, Problem, WorkProblem, listed
+
+if TYPE_CHECKING:
+    from mortis.case import Case
+    from mortis.records import Postmortem
+
+app = typer.Typer(
+    name="mortis",
+    help="Conducts the post-mortem of a machine-learning model that failed in production.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+INTERRUPTED = 130
+CaseArgument = Annotated[Path, typer.Argument(metavar="CASE", help="The case file (incident.yaml), or its folder.")]
+EngineOption = Annotated[str, typer.Option("--engine", metavar="NAME", help="The engine that runs the pass.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def main() -> None:
+    """Run the command line; a Problem becomes one line on standard error and its exit code."""
+    try:
+        app(standalone_mode=False)
+    except Problem as problem:
+        print(f"mortis: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+    except KeyboardInterrupt:
+        print("mortis: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:
+        print(f"mortis: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        sys.exit(WorkProblem.exit_code)
+    except Exception as error:
+        _click_exit(error)
+        raise
+
+
+def _click_exit(error: Exception) -> None:
+    """End as click would for its own exceptions, which standalone mode would have handled."""
+    import click
+
+    if isinstance(error, click.exceptions.Exit):
+        sys.exit(error.exit_code)
+    if isinstance(error, click.Abort):
+        sys.exit(INTERRUPTED)
+    if isinstance(error, click.ClickException):
+        print(f"mortis: {error.format_message()}", file=sys.stderr)
+        sys.exit(InputProblem.exit_code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"mortis {installed('mortis')}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the case and its report are written.")] = Path(
+        "mortis-demo"
+    ),
+    fault: Annotated[str, typer.Option("--fault", help="What goes wrong: unit, world or none.")] = "unit",
+) -> None:
+    """Build a case from real flights of 2013 and investigate it."""
+    from mortis.lab.demo import build_demo
+
+    built = build_demo(out, fault=fault)
+    print(f"case    {built.case_file}   (real flights; the truth lies in {out / 'truth.json'}, unread)")
+    _investigate(built.case_file, out=out / "report", engine="duckdb", formats="html,md,json")
+
+
+@app.command()
+def init(
+    tables: Annotated[list[str], typer.Argument(metavar="TABLE...", help="Files, globs or folders of tables.")],
+    *,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The case file to write.")] = Path("incident.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the case file.")] = False,
+) -> None:
+    """Look at tables and write a commented case file, saying what was guessed and why."""
+    from mortis.drafting import draft_case
+    from mortis.engine import open_engine
+
+    if output.exists() and not force:
+        raise InputProblem(f"{output} exists; name another file with -o, or overwrite it with --force")
+    with _Progress() as watch:
+        engine = open_engine(watch=watch)
+        try:
+            draft = draft_case(tables, root=output.parent, engine=engine)
+        finally:
+            engine.close()
+    _write(output, draft.text)
+    for guess in draft.guesses:
+        print(guess)
+    print(f"\nwrote {output}; check it, then: mortis run {output}")
+
+
+@app.command()
+def run(
+    case: CaseArgument,
+    *,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report is written.")] = None,
+    engine: EngineOption = "duckdb",
+    formats: Annotated[str, typer.Option("--format", metavar="LIST", help="Any of html,md,json.")] = "html,md,json",
+    library: Annotated[bool, typer.Option("--library/--no-library", help="Keep it in the team's library.")] = True,
+) -> None:
+    """Investigate a case and write postmortem.html, postmortem.md and postmortem.json."""
+    del library  # there is no library yet; scripts may already say --no-library
+    _investigate(case, out=out or (case if case.is_dir() else case.parent), engine=engine, formats=formats)
+
+
+@app.command()
+def clarify(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: JsonOption = False) -> None:
+    """Step 1 alone: what failed, how much, and since when."""
+    from mortis.investigation import clarify_case
+
+    with _Progress() as watch:
+        found = clarify_case(_load(case), engine=engine, watch=watch)
+    if as_json:
+        _print_json(found)
+        return
+    from mortis.document.terminal import failure_lines
+
+    print("\n".join(failure_lines(found)))
+
+
+@app.command()
+def errors(
+    case: Annotated[Path | None, typer.Argument(metavar="[CASE]", help="The case file; or give --table.")] = None,
+    *,
+    table: Annotated[str | None, typer.Option("--table", help="A table of counts, instead of a case.")] = None,
+    errors_column: Annotated[str | None, typer.Option("--errors", metavar="COL", help="Its column of errors.")] = None,
+    count: Annotated[str | None, typer.Option("--count", metavar="COL", help="Its column of totals.")] = None,
+    time: Annotated[str | None, typer.Option("--time", metavar="COL", help="Its column of times.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", metavar="A..B", help="Half-open, UTC.")] = None,
+    incident: Annotated[str | None, typer.Option("--incident", metavar="A..B", help="Half-open, UTC.")] = None,
+    engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
+) -> None:
+    """Step 5 alone: the slices in which the errors rose; on a case, or on a table of counts."""
+    from mortis.document.terminal import slice_lines
+
+    if case is not None:
+        from mortis.investigation import errors_of_case
+
+        with _Progress() as watch:
+            found = errors_of_case(_load(case), engine=engine, watch=watch)
+    else:
+        from mortis.counts import errors_of_counts
+
+        given = {"--table": table, "--errors": errors_column, "--count": count, "--time": time}
+        given |= {"--baseline": baseline, "--incident": incident}
+        missing = [name for name, value in given.items() if value is None]
+        if missing:
+            raise InputProblem(f"errors: give a CASE, or all of {listed(given)}; missing: {listed(missing)}")
+        with _Progress() as watch:
+            found = errors_of_counts(
+                str(table),
+                errors=str(errors_column),
+                count=str(count),
+                time=str(time),
+                windows=(str(baseline), str(incident)),
+                engine=engine,
+                watch=watch,
+            )
+    if as_json:
+        _print_json(found)
+    else:
+        print("\n".join(slice_lines(found)))
+
+
+@app.command()
+def schema(what: Annotated[str, typer.Argument(metavar="case|postmortem")]) -> None:
+    """Print the JSON Schema of the case file or of postmortem.json."""
+    import json
+
+    if what == "case":
+        from mortis.case import Case
+
+        print(json.dumps(Case.schema_json(), indent=2))
+    elif what == "postmortem":
+        from mortis.document import postmortem_schema
+
+        print(json.dumps(postmortem_schema(), indent=2))
+    else:
+        raise InputProblem(f"schema {what}: there are two schemas, `case` and `postmortem`")
+
+
+def _load(path: Path) -> Case:
+    from mortis.case import Case
+
+    return Case.load(path)
+
+
+def _investigate(path: Path, *, out: Path, engine: str, formats: str) -> None:
+    """Investigate the case at a path, write the wanted formats into `out`, and print the answer."""
+    from mortis.document import formats as known_formats
+    from mortis.document.terminal import summary_lines
+
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known_formats()]
+    if unknown or not wanted:
+        raise InputProblem(f"--format {formats}: no such format; there are {listed(known_formats())}")
+    case = _load(path)
+    from mortis.investigation import investigate
+
+    with _Progress() as watch:
+        found = investigate(case, engine=engine, watch=watch)
+    written = _write_all(found, wanted, out)
+    print("\n".join(summary_lines(found)))
+    print()
+    for file in written:
+        print(f"wrote   {file}")
+
+
+def _write_all(found: Postmortem, formats: list[str], out: Path) -> list[Path]:
+    """Every format rendered before the first is written, so that nothing is left half-done."""
+    from mortis.document import render
+
+    texts = {out / f"postmortem.{name}": render(found, name) for name in formats}
+    for file, text in texts.items():
+        _write(file, text)
+    return list(texts)
+
+
+def _write(file: Path, text: str) -> None:
+    """Put a text in its place in one step, by way of a file beside it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _print_json(record: object) -> None:
+    import json
+
+    from mortis.document import as_data
+
+    print(json.dumps(as_data(record), indent=2, ensure_ascii=False))
+
+
+class _Progress:
+    """A progress bar on standard error for whatever takes longer than two seconds; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._begun = 0.0
+
+    def __enter__(self) -> Any:
+        import time
+
+        self._begun = time.monotonic()
+        return self._watch
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _watch(self, what: str, done: int, rows: int) -> None:
+        import time
+
+        if not sys.stderr.isatty() or time.monotonic() - self._begun < 2:
+            return
+        if self._bar is None:
+            self._bar = self._start()
+        if what not in self._tasks:
+            for task in self._tasks.values():
+                self._bar.remove_task(task)
+            self._tasks = {what: self._bar.add_task(what, total=rows or None)}
+        self._bar.update(self._tasks[what], completed=done, total=rows or None)
+
+    @staticmethod
+    def _start() -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rows"))
+        bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        bar.start()
+        return bar

@@ -1,0 +1,57 @@
+"""The answer in a few lines for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from mortis.document.wording import Claim, headline, since_when, summary, what_failed
+from mortis.records import ErrorAnalysis, Postmortem, Slice
+
+WIDTH = 100
+INDENT = 16
+
+
+def summary_lines(postmortem: Postmortem) -> list[str]:
+    """The post-mortem's first screen as lines: headline, then each question with its answer."""
+    lines = ["", headline(postmortem.failure), ""]
+    for claim in summary(postmortem):
+        lines += _answer(claim)
+    if postmortem.not_checked:
+        gaps = "; ".join(one.what for one in postmortem.not_checked)
+        lines += _answer(Claim("Not checked", gaps))
+    return lines
+
+
+def failure_lines(postmortem: Postmortem) -> list[str]:
+    """Step 1's answer as lines."""
+    claims = [what_failed(postmortem), since_when(postmortem)]
+    return [headline(postmortem.failure), "", *(line for claim in claims if claim for line in _answer(claim))]
+
+
+def slice_lines(found: ErrorAnalysis) -> list[str]:
+    """Step 5's answer as lines: the note, then one block per slice."""
+    return [*textwrap.wrap(found.note, WIDTH), *(line for one in found.slices for line in _slice(one))]
+
+
+def _answer(claim: Claim) -> list[str]:
+    """A question and its answer beside it, wrapped."""
+    return _beside(claim.question, [claim.text, *claim.details])
+
+
+def _beside(title: str, texts: Sequence[str]) -> list[str]:
+    rest = " " * INDENT
+    lines: list[str] = []
+    for text in texts:
+        lines += textwrap.wrap(text, WIDTH, initial_indent=rest, subsequent_indent=rest)
+    return [title.ljust(INDENT) + lines[0][INDENT:], *lines[1:]] if lines else []
+
+
+def _slice(one: Slice) -> list[str]:
+    name = " and ".join(f"{column} {value}" for column, value in one.conditions.items())
+    held = "confirmed on the half not searched" if one.held_out else "not confirmed on a second half"
+    figures = (
+        f"errors {one.baseline.errors} of {one.baseline.n} before, {one.incident.errors} of {one.incident.n} in the incident "
+        f"({one.change.low:+.3f} to {one.change.high:+.3f}); {one.contribution:.0%} of the excess; {held}"
+    )
+    return ["", name, *textwrap.wrap(figures, WIDTH, initial_indent="  ", subsequent_indent="  "), f"  {one.query}"]

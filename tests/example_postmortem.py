@@ -41,7 +41,7 @@ END = START + 60 * DAY
 SCRIPT = "<script>alert('1')</script>"
 HOSTILE = (
     SCRIPT,
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "a|b|c",
     "`code` ``more``",
     "</style></title></svg>",
@@ -137,7 +137,10 @@ def causes() -> tuple[Cause, ...]:
             "inconclusive",
             0.2,
             evidence_against=("clarify.labels",),
-            test=Test("Compare at equal label age", "the drop stands at three days of age, labels of the last days are missing"),
+            test=Test(
+                "Compare at equal label age",
+                "the drop stands at three days of age, labels of the last days are missing",
+            ),
         ),
         Cause(
             "M2",
@@ -154,10 +157,18 @@ def causes() -> tuple[Cause, ...]:
 def slices() -> tuple[Slice, ...]:
     """Four slices, the last of hostile text."""
     rows = (
-        Example({"carrier": "UA", "origin": "EWR", "distance": "3942.9", "dep_delay": "11", "score": "0.81"}, wrong=True),
-        Example({"carrier": "UA", "origin": "EWR", "distance": "2450.0", "dep_delay": "11", "score": "0.34"}, wrong=False),
-        Example({"carrier": "DL", "origin": "JFK", "distance": "3983.1", "dep_delay": "8", "score": "0.77"}, wrong=True),
-        Example({"carrier": "DL", "origin": "JFK", "distance": "2475.0", "dep_delay": "8", "score": "0.29"}, wrong=False),
+        Example(
+            {"carrier": "UA", "origin": "EWR", "distance": "3942.9", "dep_delay": "11", "score": "0.81"}, wrong=True
+        ),
+        Example(
+            {"carrier": "UA", "origin": "EWR", "distance": "2450.0", "dep_delay": "11", "score": "0.34"}, wrong=False
+        ),
+        Example(
+            {"carrier": "DL", "origin": "JFK", "distance": "3983.1", "dep_delay": "8", "score": "0.77"}, wrong=True
+        ),
+        Example(
+            {"carrier": "DL", "origin": "JFK", "distance": "2475.0", "dep_delay": "8", "score": "0.29"}, wrong=False
+        ),
     )
     strange = Example({f"column {i}": text for i, text in enumerate(HOSTILE)}, wrong=True)
     return (
@@ -270,7 +281,14 @@ def example() -> Postmortem:
             LogTemplate(SCRIPT, "gone", 412, 0, 0.002),
         ),
         changes=(
-            Change("deploy-118", "deploy", ONSET - timedelta(hours=18), "feature pipeline 4.2 (kilometres everywhere)", 0.93, "confirmed"),
+            Change(
+                "deploy-118",
+                "deploy",
+                ONSET - timedelta(hours=18),
+                "feature pipeline 4.2 (kilometres everywhere)",
+                0.93,
+                "confirmed",
+            ),
             Change("lock-77", "dependency", START + 20 * DAY, "lightgbm 4.5 to 4.6", 0.21, "refuted"),
             Change("cfg-9", "config", ONSET + 2 * DAY, HOSTILE[0] + HOSTILE[6], 0.05, ""),
         ),
@@ -283,9 +301,24 @@ def example() -> Postmortem:
         slices_note="5 210 slices of up to 3 conditions were searched on one half of the rows and confirmed on the other",
         evidence=evidence(),
         actions=(
-            Action("Divide distance by 1.609 in pipeline 4.2, or roll it back to 4.1", "repair", "D3 Unit change", "quantile ratio back to 1.00 ± 0.01"),
-            Action("Rescore the 31 880 predictions served since 2013-08-01", "mitigate", "impact", "precision of the rescored rows is at least 0.90"),
-            Action("State the unit of distance in the data contract", "prevent", "D3 Unit change", "the guard runs in the pipeline's CI"),
+            Action(
+                "Divide distance by 1.609 in pipeline 4.2, or roll it back to 4.1",
+                "repair",
+                "D3 Unit change",
+                "quantile ratio back to 1.00 ± 0.01",
+            ),
+            Action(
+                "Rescore the 31 880 predictions served since 2013-08-01",
+                "mitigate",
+                "impact",
+                "precision of the rescored rows is at least 0.90",
+            ),
+            Action(
+                "State the unit of distance in the data contract",
+                "prevent",
+                "D3 Unit change",
+                "the guard runs in the pipeline's CI",
+            ),
             Action(SCRIPT, "document", "", ""),
         ),
         guards=(
@@ -313,7 +346,9 @@ def presentable() -> Postmortem:
     full = example()
     return replace(
         full,
-        case=replace(full.case, inputs=(full.case.inputs[0], Input("labels.parquet", 70_120, "0d11fa2299cc01ab", "labels"))),
+        case=replace(
+            full.case, inputs=(full.case.inputs[0], Input("labels.parquet", 70_120, "0d11fa2299cc01ab", "labels"))
+        ),
         slices=full.slices[:3],
         log_templates=full.log_templates[:1],
         changes=(*full.changes[:2], replace(full.changes[2], summary="decision threshold 0.50 to 0.48")),
@@ -321,7 +356,10 @@ def presentable() -> Postmortem:
         evidence=tuple(item for item in full.evidence if item.id != "integrity.strange"),
         actions=full.actions[:3],
         guards=full.guards[:1],
-        not_checked=(full.not_checked[0], NotChecked("hardware", "no environment was recorded", "changes: environment")),
+        not_checked=(
+            full.not_checked[0],
+            NotChecked("hardware", "no environment was recorded", "changes: environment"),
+        ),
         provenance=replace(full.provenance, queries=full.provenance.queries[:1], guesses=full.provenance.guesses[:1]),
     )
 
@@ -431,13 +469,17 @@ def enormous() -> Postmortem:
     wide = {f"{'q' * 60}{i}": '"' * 5_000 for i in range(400)}
     rows = tuple(Example(wide, wrong=i % 2 == 0) for i in range(20))
     points = tuple(
-        Point(START + timedelta(minutes=i), Interval(0.5 + 0.4 * math.sin(i / 50), 0.0, 1.0, i), 1.0) for i in range(20_000)
+        Point(START + timedelta(minutes=i), Interval(0.5 + 0.4 * math.sin(i / 50), 0.0, 1.0, i), 1.0)
+        for i in range(20_000)
     )
     long = '"&<>' * 30_000
     return replace(
         full,
         failure=replace(full.failure, series=points, bucket_seconds=60, reason=long),
-        slices=tuple(replace(full.slices[0], conditions=wide, query=long, examples=rows, aliases=(long,) * 50) for _ in range(300)),
+        slices=tuple(
+            replace(full.slices[0], conditions=wide, query=long, examples=rows, aliases=(long,) * 50)
+            for _ in range(300)
+        ),
         causes=tuple(replace(full.causes[i % 5], parameters=dict(wide), features=(long,) * 90) for i in range(300)),
         evidence=tuple(Evidence(f"integrity.{i}", long, long, "tested", long) for i in range(2_000)),
         changes=tuple(replace(full.changes[0], id=f"c{i}", summary=long) for i in range(2_000)),

@@ -67,7 +67,9 @@ class Query(Part):
 
 
 # A path, glob or directory; several of them; a database; or, from Python, an Arrow, pandas or Polars frame.
-TableSource = str | list[str] | Query | Annotated[Any, Field(json_schema_extra={"description": "a frame (Python only)"})]
+TableSource = (
+    str | list[str] | Query | Annotated[Any, Field(json_schema_extra={"description": "a frame (Python only)"})]
+)
 
 
 class Model(Part):
@@ -148,7 +150,9 @@ class Windows(Part):
     @classmethod
     def _not_empty(cls, value: tuple[datetime, datetime] | None) -> tuple[datetime, datetime] | None:
         if value is not None and value[0] >= value[1]:
-            raise ValueError(f"the window is empty: it begins {value[0]:%Y-%m-%d %H:%M} and ends {value[1]:%Y-%m-%d %H:%M}")
+            raise ValueError(
+                f"the window is empty: it begins {value[0]:%Y-%m-%d %H:%M} and ends {value[1]:%Y-%m-%d %H:%M}"
+            )
         return value
 
     @field_validator("bucket")
@@ -265,7 +269,9 @@ class Case(Part):
             where = f"{file} line {mark.line + 1}" if mark else str(file)
             raise InputProblem(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
         if not isinstance(data, dict):
-            raise InputProblem(f"{file}: not a case: it must hold keys such as `predictions:`; see `mortis schema case`")
+            raise InputProblem(
+                f"{file}: not a case: it must hold keys such as `predictions:`; see `mortis schema case`"
+            )
         return cls.parse(data, root=file.parent, name=str(file), lines=lines)
 
     @classmethod
@@ -332,7 +338,9 @@ def _one_line(error: ValidationError, name: str, lines: Mapping[tuple[Any, ...],
     """The first thing that is wrong in a case, as one line with file, line, key and remedy."""
     problems = error.errors()
     first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    path = tuple(step for step in first["loc"] if step in {s for key in lines for s in key} or not lines) or first["loc"]
+    path = (
+        tuple(step for step in first["loc"] if step in {s for key in lines for s in key} or not lines) or first["loc"]
+    )
     line = next((lines[path[:i]] for i in range(len(path), 0, -1) if path[:i] in lines), None)
     where = f"{name} line {line}" if line else name
     key = ".".join(str(step) for step in path)

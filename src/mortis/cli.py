@@ -63,9 +63,7 @@ def _click_exit(error: Exception) -> None:
 
 
 @app.callback(invoke_without_command=True)
-def _root(
-    *, version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False
-) -> None:
+def _root(*, version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
     if version:
         from importlib.metadata import version as installed
 
@@ -76,9 +74,9 @@ def _root(
 @app.command()
 def demo(
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the case and its report are written.")] = Path(
-        "mortis-demo"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the case and its report are written.")
+    ] = Path("mortis-demo"),
     fault: Annotated[str, typer.Option("--fault", help="What goes wrong: unit, world or none.")] = "unit",
 ) -> None:
     """Build a case from real flights of 2013 and investigate it."""

@@ -48,7 +48,9 @@ def errors_of_counts(
     """
     before, after = (parse_window(w, key) for w, key in zip(windows, ("--baseline", "--incident"), strict=True))
     if before.overlaps(after):
-        raise InputProblem(f"--baseline {before} and --incident {after} overlap; end the baseline where the incident begins")
+        raise InputProblem(
+            f"--baseline {before} and --incident {after} overlap; end the baseline where the incident begins"
+        )
     with closing(open_engine(engine, watch=watch)) as running:
         source = open_table(table, root=Path(), key="--table")
         grouped = [_grouped(running, source, (errors, count, time), w) for w in (before, after)]
@@ -60,11 +62,17 @@ def errors_of_counts(
         rows = [complement(one) for one in rows]
     report = find_slices(rows[0], rows[1])
     slices = tuple(
-        slice_record(found, [_condition(codings, attributes, pair) for pair in found.conditions], (found.baseline, found.incident))
+        slice_record(
+            found,
+            [_condition(codings, attributes, pair) for pair in found.conditions],
+            (found.baseline, found.incident),
+        )
         for found in report.slices
     )
     counted = f"{count} - {errors}" if falls else errors
-    note = f"{report.statement} (counting {counted}). {report.searched:,} slices of up to three conditions were searched"
+    note = (
+        f"{report.statement} (counting {counted}). {report.searched:,} slices of up to three conditions were searched"
+    )
     return ErrorAnalysis(slices, (), report.searched, note)
 
 
@@ -107,7 +115,9 @@ def _coded(table: pa.Table, attributes: list[str], codings: list[Coding]) -> Cod
     n = table["mortis_1"].to_numpy().astype(np.int64)
     errors = table["mortis_0"].to_numpy().astype(np.int64)
     if bool((errors > n).any()) or bool((errors < 0).any()):
-        raise InputProblem("--errors: some rows count more errors than rows in all, or fewer than none; check --errors and --count")
+        raise InputProblem(
+            "--errors: some rows count more errors than rows in all, or fewer than none; check --errors and --count"
+        )
     codes = [coding.encode(table[name]) for name, coding in zip(attributes, codings, strict=True)]
     matrix = np.asfortranarray(np.column_stack(codes)) if codes else np.zeros((len(n), 0), dtype=np.uint8)
     if not attributes:

@@ -138,7 +138,9 @@ def check_time(
         raise InputProblem(f"predictions.table: {table.name} has columns but no rows; hand over a log with predictions")
     if span.unparsable:
         row, value = span.unparsable
-        raise InputProblem(f"{key}: row {row} holds {value!r}, which is no time; write ISO 8601 like 2013-08-01T06:00:00Z")
+        raise InputProblem(
+            f"{key}: row {row} holds {value!r}, which is no time; write ISO 8601 like 2013-08-01T06:00:00Z"
+        )
     if span.mixed_zones:
         raise InputProblem(f"{key} mixes times with and without a time zone; write all of them with an offset, or none")
     if span.first is None or span.last is None:
@@ -152,7 +154,9 @@ def _labels(case: Case, engine: Engine, schema: pa.Schema) -> LabelTable | None:
         return None
     stated = case.labels
     if case.predictions.id is None:
-        raise InputProblem(f"labels.id: joining labels needs `predictions.id` too; columns there: {listed(schema.names)}")
+        raise InputProblem(
+            f"labels.id: joining labels needs `predictions.id` too; columns there: {listed(schema.names)}"
+        )
     table = open_table(stated.table, root=case.root, key="labels")
     own = engine.schema(table)
     for role in ("id", "label", "time"):
@@ -162,7 +166,9 @@ def _labels(case: Case, engine: Engine, schema: pa.Schema) -> LabelTable | None:
         span = engine.span(table, stated.time, "")
         if span.unparsable:
             row, value = span.unparsable
-            raise InputProblem(f"labels.time: row {row} of {table.name} holds {value!r}, which is no time; write ISO 8601")
+            raise InputProblem(
+                f"labels.time: row {row} of {table.name} holds {value!r}, which is no time; write ISO 8601"
+            )
     return LabelTable(table, stated.id, stated.label, stated.time)
 
 
@@ -236,11 +242,15 @@ def _positive(
     if not values:
         raise InputProblem(f"{key}: the column holds no label at all; hand over labels, or leave the key out")
     if len(values) == 1:
-        raise InputProblem(f"{key}: every label is {next(iter(values))!r}; a metric needs at least two different labels")
+        raise InputProblem(
+            f"{key}: every label is {next(iter(values))!r}; a metric needs at least two different labels"
+        )
     if task == "multiclass":
         return None
     if len(values) > 2:
-        raise InputProblem(f"{key}: {len(values)} different labels ({listed(values, most=5)}); set model.task: multiclass")
+        raise InputProblem(
+            f"{key}: {len(values)} different labels ({listed(values, most=5)}); set model.task: multiclass"
+        )
     stated = case.model.positive
     positive = _as_text(stated) if stated is not None else next((v for v in values if v.lower() in YES), None)
     if positive is None:
@@ -295,7 +305,10 @@ def _features(
     stated = case.predictions
     if stated.features != "auto":
         return tuple(dict.fromkeys([*stated.features, *stated.segments]))
-    taken = {getattr(stated, role) for role in ("time", "id", "prediction", "label", "version", "latency_ms", "error", "group")}
+    taken = {
+        getattr(stated, role)
+        for role in ("time", "id", "prediction", "label", "version", "latency_ms", "error", "group")
+    }
     taken |= set(stated.score.values()) if isinstance(stated.score, dict) else {stated.score}
     features, left_out = [], []
     for field in schema:
@@ -358,7 +371,9 @@ def _width(case: Case, log: Window, windows: Iterable[Window], rows: int, guesse
         return width
     shortest = min((w.seconds for w in windows), default=log.seconds / 2)
     fitting = [w for w in BUCKET_SECONDS.values() if common % w == 0] or [gcd(common, 60) or 1]
-    enough = [w for w in fitting if log.seconds / w <= MOST_BUCKETS and rows / (log.seconds / w) >= FEWEST_ROWS_A_BUCKET]
+    enough = [
+        w for w in fitting if log.seconds / w <= MOST_BUCKETS and rows / (log.seconds / w) >= FEWEST_ROWS_A_BUCKET
+    ]
     fine = [w for w in enough if shortest / w >= 6] or enough or fitting[-1:]
     width = max((w for w in fine if log.seconds / w >= 20), default=min(fine))
     guesses.append(f"windows.bucket = {bucket_name(width)}: {max(1, round(log.seconds / width))} buckets over the log")
@@ -395,5 +410,3 @@ def _inputs(engine: Engine, dataset: Dataset, rows: int) -> tuple[Input, ...]:
         return (log,)
     labels = dataset.labels
     return (log, Input(labels.table.name, engine.keys(labels.table, labels.id)[0], fingerprint(labels.table), "labels"))
-
-

@@ -59,9 +59,7 @@ class Ready:
     metric: Metric
 
 
-def investigate(
-    case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0
-) -> Postmortem:
+def investigate(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Postmortem:
     """The post-mortem of a case: what failed and since when, who was hit, what was ruled out, and what was not checked.
 
     The same case, engine and seed give the same post-mortem, but for the time of its making.
@@ -127,9 +125,7 @@ def _quantile(values: Any, q: float) -> float:
     return float(np.quantile(known, q)) if len(known) else 0.0
 
 
-def _clarify(
-    case: Case, engine: Engine, ready: Ready, profile: Profile, seed: int
-) -> tuple[Clarified, Ready, Profile]:
+def _clarify(case: Case, engine: Engine, ready: Ready, profile: Profile, seed: int) -> tuple[Clarified, Ready, Profile]:
     """Step 1; once more at equal label age where the incident's labels have had less time to arrive than the baseline's."""
     intake = ready.intake
     expected = case.failure.expected
@@ -284,7 +280,9 @@ def _slice_evidence(i: int, one: Slice) -> Evidence:
 def _with_queries(evidence: Sequence[Evidence], engine: Engine) -> tuple[Evidence, ...]:
     """The evidence of step 1 with the query its figures come from."""
     quality = dict(engine.queries).get("quality figures", "")
-    return tuple(one if one.query or not one.id.startswith("clarify.") else replace(one, query=quality) for one in evidence)
+    return tuple(
+        one if one.query or not one.id.startswith("clarify.") else replace(one, query=quality) for one in evidence
+    )
 
 
 def _provenance(engine: Engine, ready: Ready, begun: float) -> Provenance:

@@ -58,7 +58,12 @@ def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...
         return ()
     if failure.verdict == "cannot_tell":
         return (
-            Action("Hand over what is missing and run again", "process", "the verdict", f"the verdict is no longer `cannot tell` ({failure.reason})"),
+            Action(
+                "Hand over what is missing and run again",
+                "process",
+                "the verdict",
+                f"the verdict is no longer `cannot tell` ({failure.reason})",
+            ),
         )
     actions = []
     confirmed = [one for one in slices if one.held_out]

@@ -23,7 +23,9 @@ OTHER = "(other)"
 NULL = "(null)"
 
 
-def _aligned(parts: Sequence[tuple[Sequence[Any], Floats]], keys: Sequence[Any], fill: float, axis: int) -> list[Floats]:
+def _aligned(
+    parts: Sequence[tuple[Sequence[Any], Floats]], keys: Sequence[Any], fill: float, axis: int
+) -> list[Floats]:
     """Each part's array with its rows (or columns) put at the places that `keys` gives them, `fill` elsewhere."""
     place = {key: i for i, key in enumerate(keys)}
     laid = []

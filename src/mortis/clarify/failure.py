@@ -100,9 +100,7 @@ class _Shift:
         return max(0.0, -self.change.low if better == "up" else self.change.high)
 
 
-def clarify(
-    profile: Profile, quality: Tally, metric: Metric, stated: Stated, *, rng: np.random.Generator
-) -> Clarified:
+def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *, rng: np.random.Generator) -> Clarified:
     """The failure: verdict, size, onset, impact.
 
     `quality` holds the metric's sums by (bucket, version). Without windows, they are found from the series: the baseline is
@@ -170,12 +168,14 @@ def _windows(
     return Window(start, min(known_end or begins, begins)), Window(begins, ends), onset
 
 
-def _onset(
-    series: _Series, metric: Metric, baseline: Window, incident: Window, *, certain: bool
-) -> BucketOnset | None:
+def _onset(series: _Series, metric: Metric, baseline: Window, incident: Window, *, certain: bool) -> BucketOnset | None:
     """The change in the series from the baseline's start to the incident's end, in buckets of the whole series."""
     first, stop = series.index(baseline.start), series.index(incident.end)
-    known = series.index(baseline.end) - first if baseline.end <= incident.start and incident.start > baseline.start else None
+    known = (
+        series.index(baseline.end) - first
+        if baseline.end <= incident.start and incident.start > baseline.start
+        else None
+    )
     _, sums = bucket_sums(series.tally)
     part = Sums(sums.slots, sums.values[first:stop])
     numbers: Counts | Values
@@ -199,7 +199,9 @@ def _onset(
 def _moved(onset: BucketOnset, by: int) -> BucketOnset:
     recovered = None if onset.recovered is None else onset.recovered + by
     runs = tuple((start + by, end + by) for start, end in onset.runs)
-    return replace(onset, best=onset.best + by, low=onset.low + by, high=onset.high + by, recovered=recovered, runs=runs)
+    return replace(
+        onset, best=onset.best + by, low=onset.low + by, high=onset.high + by, recovered=recovered, runs=runs
+    )
 
 
 def _harm(metric: Metric) -> Harm:
@@ -215,9 +217,7 @@ def _season(width: int, n: npt.NDArray[np.float64], known: int | None) -> int | 
     return period if seen.min() >= FEWEST_CYCLES else None
 
 
-def _shift(
-    series: _Series, metric: Metric, baseline: Window, incident: Window, rng: np.random.Generator
-) -> _Shift:
+def _shift(series: _Series, metric: Metric, baseline: Window, incident: Window, rng: np.random.Generator) -> _Shift:
     before, after = series.within(baseline), series.within(incident)
     shifts = _placebos(series, metric, baseline, incident)
     change = difference(metric, before, after, rng=rng)
@@ -227,9 +227,7 @@ def _shift(
     return _Shift(estimate(metric, before, rng=rng), estimate(metric, after, rng=rng), change, placebo)
 
 
-def _placebos(
-    series: _Series, metric: Metric, baseline: Window, incident: Window
-) -> npt.NDArray[np.float64]:
+def _placebos(series: _Series, metric: Metric, baseline: Window, incident: Window) -> npt.NDArray[np.float64]:
     """What the metric does between windows of the incident's length (at most half the baseline) and the rest of it."""
     before = series.within(baseline)
     length = min(max(1, len(series.within(incident).cells)), len(before.cells) // 2)
@@ -254,9 +252,15 @@ def _verdict(
     """The verdict, and the one sentence that says why."""
     short = [name for name, one in (("baseline", shift.baseline), ("incident", shift.incident)) if one.n < FEWEST_ROWS]
     if short:
-        return "cannot_tell", f"the {' and the '.join(short)} window has fewer than {FEWEST_ROWS} rows that {metric.title} can be computed on"
+        return (
+            "cannot_tell",
+            f"the {' and the '.join(short)} window has fewer than {FEWEST_ROWS} rows that {metric.title} can be computed on",
+        )
     if mature is not None and usual and mature < 0.5 * usual:
-        return "cannot_tell", f"only {mature:.0%} of the incident's labels have arrived, against {usual:.0%} of the baseline's"
+        return (
+            "cannot_tell",
+            f"only {mature:.0%} of the incident's labels have arrived, against {usual:.0%} of the baseline's",
+        )
     if not np.isfinite(shift.change.value):
         return "cannot_tell", f"{metric.title} is not defined in one of the windows"
     if stated.expected is not None:
@@ -276,7 +280,11 @@ def _verdict(
 def _against_expected(metric: Metric, shift: _Shift, expected: float) -> tuple[FailureVerdict, str]:
     """The verdict against a stated figure: a failure where the whole interval is worse than it."""
     one = shift.incident
-    worse, better = (one.high < expected, one.low >= expected) if metric.better == "up" else (one.low > expected, one.high <= expected)
+    worse, better = (
+        (one.high < expected, one.low >= expected)
+        if metric.better == "up"
+        else (one.low > expected, one.high <= expected)
+    )
     says = f"{metric.title} was {one.value:.4g} ({one.low:.4g} to {one.high:.4g}) where {expected:.4g} was expected"
     if worse:
         return "failure", f"{says}: all of its interval is worse"
@@ -323,9 +331,7 @@ def _in_time(series: _Series, onset: BucketOnset, incident: Window) -> Onset:
     )
 
 
-def _impact(
-    profile: Profile, metric: Metric, baseline: Window, incident: Window, since: datetime | None
-) -> Impact:
+def _impact(profile: Profile, metric: Metric, baseline: Window, incident: Window, since: datetime | None) -> Impact:
     """Predictions served since the onset (or in the incident window), and errors beyond the baseline's rate."""
     hit = Window(max(since, incident.start), incident.end) if since else incident
     before, after = error_rate(profile, metric, baseline), error_rate(profile, metric, hit)
@@ -360,9 +366,25 @@ def _points(series: _Series, metric: Metric, maturity: Maturity) -> tuple[Point,
 
 def _evidence(failure: Failure, shift: _Shift, metric: Metric, maturity: Maturity) -> tuple[Evidence, ...]:
     found = [
-        Evidence("clarify.baseline", f"What was {metric.title} before?", _says(metric, failure.baseline, failure.baseline_window), value=failure.baseline),
-        Evidence("clarify.incident", f"What was {metric.title} in the incident?", _says(metric, failure.incident, failure.incident_window), value=failure.incident),
-        Evidence("clarify.shift", "Did it change by more than it usually does?", _because(metric, shift), "tested", value=shift.change),
+        Evidence(
+            "clarify.baseline",
+            f"What was {metric.title} before?",
+            _says(metric, failure.baseline, failure.baseline_window),
+            value=failure.baseline,
+        ),
+        Evidence(
+            "clarify.incident",
+            f"What was {metric.title} in the incident?",
+            _says(metric, failure.incident, failure.incident_window),
+            value=failure.incident,
+        ),
+        Evidence(
+            "clarify.shift",
+            "Did it change by more than it usually does?",
+            _because(metric, shift),
+            "tested",
+            value=shift.change,
+        ),
     ]
     if failure.onset:
         when = failure.onset
@@ -388,7 +410,11 @@ def _evidence(failure: Failure, shift: _Shift, metric: Metric, maturity: Maturit
         )
     if failure.label_maturity is not None:
         found.append(
-            Evidence("clarify.maturity", "Have the labels arrived?", maturity.says(failure.baseline_window, failure.incident_window))
+            Evidence(
+                "clarify.maturity",
+                "Have the labels arrived?",
+                maturity.says(failure.baseline_window, failure.incident_window),
+            )
         )
     return tuple(found)
 

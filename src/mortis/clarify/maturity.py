@@ -45,7 +45,9 @@ class Maturity:
     def says(self, baseline: Window, incident: Window | None) -> str:
         """The maturity of both windows as a sentence."""
         before, after = self.of(baseline), self.of(incident)
-        return f"{(before or 0):.1%} of the baseline's and {(after or 0):.1%} of the incident's predictions have a label"
+        return (
+            f"{(before or 0):.1%} of the baseline's and {(after or 0):.1%} of the incident's predictions have a label"
+        )
 
 
 def label_maturity(profile: Profile, as_of: datetime | None) -> Maturity:
@@ -55,7 +57,9 @@ def label_maturity(profile: Profile, as_of: datetime | None) -> Maturity:
     every = by_bucket.values.sum(axis=1)
     rows = {int(c[0]): (int(n), int(n - m)) for c, n, m in zip(by_bucket.cells, every, missing, strict=True)}
     ages = profile.numbers.get(LABEL_AGE)
-    has_labels = any(slot in by_bucket.slots for slot in ("tp", "tn", "fp", "fn", "right", "wrong", "over", "under", "hit", "miss"))
+    has_labels = any(
+        slot in by_bucket.slots for slot in ("tp", "tn", "fp", "fn", "right", "wrong", "over", "under", "hit", "miss")
+    )
     until = None
     if ages is not None and ages.n and as_of is not None:
         until = as_of - timedelta(hours=mature_age(profile))
@@ -68,4 +72,3 @@ def mature_age(profile: Profile) -> float:
     counts = np.cumsum(ages.counts.sum(axis=0))
     place = int(np.searchsorted(counts, MATURE * counts[-1]))
     return float(ages.edges[min(place, len(ages.edges) - 1)]) if ages.edges else 0.0
-

@@ -63,7 +63,8 @@ def ratio(top: Floats, bottom: Floats) -> Floats:
     [0.25, nan]
     """
     top, bottom = np.broadcast_arrays(np.asarray(top, dtype=float), np.asarray(bottom, dtype=float))
-    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    quotient: Floats = np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+    return quotient
 
 
 def rate_limits(top: Floats, bottom: Floats) -> Limits:

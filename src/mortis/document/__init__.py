@@ -11,7 +11,17 @@ from mortis.document.markdown import as_markdown
 from mortis.problems import InputProblem, listed
 from mortis.records import Postmortem
 
-__all__ = ["FORMATS", "Renderer", "as_html", "as_json", "as_markdown", "formats", "notebook_frame", "postmortem_schema", "render"]
+__all__ = [
+    "FORMATS",
+    "Renderer",
+    "as_html",
+    "as_json",
+    "as_markdown",
+    "formats",
+    "notebook_frame",
+    "postmortem_schema",
+    "render",
+]
 
 Renderer = Callable[[Postmortem], str]
 

@@ -64,6 +64,15 @@ def number(value: float | None, *, signed: bool = False) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def parameter(value: str | float) -> str:
+    """A parameter of a cause: text as it is, a number to six digits.
+
+    >>> parameter(1.609344), parameter("miles")
+    ('1.60934', 'miles')
+    """
+    return value if isinstance(value, str) else f"{value:.6g}".replace("-", MINUS)
+
+
 def significant(value: float) -> int:
     """How many decimals show three significant digits of the value."""
     return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from mortis.document import figures, wording
 from mortis.document.charts import common_axis, highest_rate, interval_chart, rate_bars
+from mortis.document.comparison import comparison
 from mortis.document.limits import LEVELS, Limits, left_out, shortened
 from mortis.document.svg import Axis, clean
 from mortis.document.timeline import Mark, timeline
-from mortis.records import Cause, ConfusionCell, Evidence, Example, Interval, Postmortem, Slice
+from mortis.records import ConfusionCell, Evidence, Interval, Postmortem, Slice
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -27,7 +27,6 @@ MOST_BYTES = 1_500_000
 FRAME_HEIGHT = 820
 MOST_CHANGES_DRAWN = 8
 MOST_SIGNALS_DRAWN = 6
-MOST_PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,6 @@ class Reference:
     number: int
     anchor: str
     question: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value in a table of examples; `differs` from its neighbour."""
-
-    text: str
-    differs: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Wrong rows beside their nearest right ones: one line per column, cells in pairs of wrong and right."""
-
-    heads: tuple[str, ...]
-    lines: tuple[tuple[str, tuple[Cell, ...]], ...]
 
 
 def as_html(postmortem: Postmortem, *, most_bytes: int = MOST_BYTES) -> str:
@@ -83,6 +66,7 @@ def _page(postmortem: Postmortem, limits: Limits) -> str:
     return template.render(
         p=shown,
         left_out=left_out(postmortem, shown),
+        points_in_all=len(postmortem.failure.series),
         css=_safe(css),
         script=_safe(script),
         policy=content_policy(css, script),
@@ -99,8 +83,7 @@ def _page(postmortem: Postmortem, limits: Limits) -> str:
 def content_policy(css: str, script: str) -> str:
     """The page's content security policy: nothing is loaded, and only this style sheet and this script count."""
     return (
-        f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -135,25 +118,6 @@ def marks(postmortem: Postmortem) -> tuple[Mark, ...]:
     return tuple(drawn)
 
 
-def comparison(examples: Sequence[Example]) -> Comparison | None:
-    """Wrong rows beside their nearest right ones, in the order they were sampled; None where there are none."""
-    wrong = [e.values for e in examples if e.wrong][:MOST_PAIRS]
-    right = [e.values for e in examples if not e.wrong][:MOST_PAIRS]
-    pairs = list(zip_longest(wrong, right))
-    if not pairs:
-        return None
-    columns = dict.fromkeys(column for pair in pairs for row in pair if row for column in row)
-    lines = tuple((column, tuple(cell for pair in pairs for cell in _cells(column, *pair))) for column in columns)
-    heads = tuple(name for pair in pairs for name, row in zip(("wrong", "right"), pair, strict=True) if row is not None)
-    return Comparison(heads, lines)
-
-
-def _cells(column: str, wrong: dict[str, str] | None, right: dict[str, str] | None) -> list[Cell]:
-    rows = [row.get(column, "") for row in (wrong, right) if row is not None]
-    differs = len(rows) == 2 and rows[0] != rows[1]
-    return [Cell(text, differs) for text in rows]
-
-
 def _charts(shown: Postmortem) -> dict[str, Any]:
     """The pictures that a page holds, drawn once each; those of the timeline for wide and for narrow screens."""
     style, drawn = figures.metric_style(shown.failure), marks(shown)
@@ -178,20 +142,11 @@ def _selections(shown: Postmortem) -> dict[str, Any]:
         "standing": [cause for cause in shown.causes if cause.verdict in standing],
         "refuted": [cause for cause in shown.causes if cause.verdict == "refuted"],
         "untested": [cause for cause in shown.causes if cause.verdict == "not_tested"],
-        "integrity": of_step(shown.evidence, "integrity"),
+        "integrity": wording.of_step(shown.evidence, "integrity"),
         "gaps": lambda *words: wording.gaps(shown.not_checked, *words),
         "about": lambda *topics: wording.about(shown.evidence, *topics),
     }
     return found | {"changes": {change.id: place for place, change in enumerate(shown.changes, start=1)}}
-
-
-def of_step(evidence: Iterable[Evidence], step: str) -> list[Evidence]:
-    """The evidence of one step, told by the first part of its id.
-
-    >>> [e.id for e in of_step([Evidence("integrity.nulls", "?", "."), Evidence("clarify.metric", "?", ".")], "integrity")]
-    ['integrity.nulls']
-    """
-    return [item for item in evidence if re.match(rf"{step}\b", item.id.lower().replace("_", "."))]
 
 
 def slice_chart(found: Slice, axis: Axis | None) -> str:
@@ -259,6 +214,7 @@ def _environment() -> Environment:
         figures.metric_name,
         figures.moment,
         figures.number,
+        figures.parameter,
         figures.percent,
         figures.points,
         wording.change_interval,

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mortis.document import figures, wording
 from mortis.document.comparison import comparison
-from mortis.document.figures import INTERVAL, NARROW, chance, count, estimate, moment, number, percent, points
+from mortis.document.figures import INTERVAL, chance, count, duration, estimate, moment, number, percent, points
 from mortis.document.limits import LEVELS, shortened
 from mortis.document.svg import clean
 from mortis.document.timeline import thinned
-from mortis.records import Cause, Evidence, Postmortem, Slice
+from mortis.records import Cause, Evidence, NotChecked, Postmortem, Slice, Window
 
 MOST_POINTS = 60
 SPECIAL = re.compile(r"([\\`*_\[\]~])")
-LINE_START = re.compile(r"^([#+\-=>:]|\d+(?=[.)]))")
+LINE_START = re.compile(r"^([#+\-=>:]|\d+(?=[.)](?:\s|$)))")
 Section = Callable[[Postmortem], list[str]]
 
 
@@ -105,12 +105,245 @@ def timeline(p: Postmortem) -> list[str]:
     """The windows, the onset, and the series as a table of at most `MOST_POINTS` rows."""
     failure, style = p.failure, figures.metric_style(p.failure)
     clock = failure.bucket_seconds < figures.DAY
+    lines = ["## Timeline", "", f"- Baseline: {span(failure.baseline_window, clock=clock)}"]
+    if failure.incident_window is not None:
+        lines.append(f"- Incident: {span(failure.incident_window, clock=clock)}")
+    if (onset := failure.onset) is not None:
+        best, low, high = (moment(when, clock=clock) for when in (onset.best, onset.low, onset.high))
+        lines.append(f"- Onset: {best}, {INTERVAL} {low} to {high}, {onset.shape}")
+        if onset.recovered is not None:
+            lines.append(f"- Recovered: {moment(onset.recovered, clock=clock)}")
+    if failure.detected_at is not None:
+        lines.append(f"- Detected: {moment(failure.detected_at)}")
+    rows = [
+        [
+            moment(point.start, clock=clock),
+            style.value(point.value.value),
+            style.between(point.value),
+            count(point.value.n),
+            percent(point.maturity, 0),
+        ]
+        for point in thinned(failure.series, most=MOST_POINTS, beyond=MOST_POINTS)
+    ]
+    heads = ["Start (UTC)", prose(figures.metric_name(failure.metric)), INTERVAL, "n", "Labels arrived"]
+    return lines + (table(heads, rows) if rows else [])
 
-    def at(when: object) -> str:
-        return moment(when, clock=clock)  # type: ignore[arg-type]
 
-    lines = ["## Timeline", "", f"- Baseline: {at(failure.baseline_window.start)} to {at(failure.baseline_window.end)}"]
-    return lines + [style.metric]
+def span(window: Window, *, clock: bool) -> str:
+    """A window's start and end."""
+    return f"{moment(window.start, clock=clock)} to {moment(window.end, clock=clock)}"
 
 
-SECTIONS: tuple[Section, ...] = (summary, timeline)
+def causes(p: Postmortem) -> list[str]:
+    """Every hypothesis with its test, the ruled-out ones too."""
+    lines = ["## Causes and their tests", ""]
+    if not p.causes and p.failure.verdict == "no_failure":
+        return [*lines, "No cause was sought, as nothing failed."]
+    if not p.causes:
+        return [*lines, "Cause: unknown.", "", *empty(p, ("cause", "hypothes"), "No hypothesis was tested.")]
+    heads = ["Cause", "Verdict", "Confidence", "Share of the drop", "Test", "For", "Against"]
+    return lines + table(heads, [cause_row(p, cause) for cause in p.causes])
+
+
+def cause_row(p: Postmortem, cause: Cause) -> list[str]:
+    """One hypothesis as cells."""
+    parameters = ", ".join(
+        f"{prose(key)} = {code(figures.parameter(value))}" for key, value in cause.parameters.items()
+    )
+    name = prose(wording.cause_name(cause)) + (f": {parameters}" if parameters else "")
+    return [
+        name if cause.id == "unknown" else f"{name} ({prose(cause.id)})",
+        wording.VERDICTS[cause.verdict],
+        percent(cause.confidence, 0) if cause.verdict != "not_tested" else figures.NONE,
+        wording.share_interval(cause.share_of_drop) if cause.share_of_drop is not None else figures.NONE,
+        prose(f"{wording.first_up(cause.test.name)}: {cause.test.result}") if cause.test is not None else figures.NONE,
+        refs(p, cause.evidence_for) or figures.NONE,
+        refs(p, cause.evidence_against) or figures.NONE,
+    ]
+
+
+def empty(p: Postmortem, words: Sequence[str], otherwise: str) -> list[str]:
+    """Why a section is empty."""
+    found = wording.gaps(p.not_checked, *words)
+    return [wording_of(gap) for gap in found] or [otherwise]
+
+
+def wording_of(gap: NotChecked) -> str:
+    """An open question with its reason and what would answer it."""
+    needs = f" To check it, hand over {wording.sentence(gap.needs)}" if gap.needs else ""
+    return f"Not checked: {prose(f'{gap.what}, because {wording.sentence(gap.why)}{needs}')}"
+
+
+def integrity(p: Postmortem) -> list[str]:
+    """The integrity checks as a table."""
+    lines = ["## Data and model integrity", ""]
+    rows = [
+        [
+            prose(item.question) + refs(p, [item.id]),
+            prose(item.statement),
+            estimate(item.value) if item.value is not None else figures.NONE,
+            item.status,
+        ]
+        for item in wording.of_step(p.evidence, "integrity")
+    ]
+    if not rows:
+        return lines + empty(p, ("integrity", "skew", "training"), "Not checked.")
+    return lines + table(["Question", "Answer", "Figure", "Known by"], rows)
+
+
+def signals(p: Postmortem) -> list[str]:
+    """The series that moved and the log lines that are new, surged or gone."""
+    lines = ["## Signals and logs", ""]
+    if not p.signals and not p.log_templates:
+        return lines + empty(p, ("signal", "log", "system metric"), "No signal moved and no log line is named.")
+    if p.signals:
+        rows = [[code(s.name), s.direction, moment(s.onset), f"{s.order} it", number(s.score)] for s in p.signals]
+        lines += table(["Metric", "Moved", "When (UTC)", "Relative to the onset", "Score"], rows)
+    if p.log_templates:
+        rows = [
+            [code(t.template), t.change, count(t.baseline), count(t.incident), chance(t.q)] for t in p.log_templates
+        ]
+        lines += table(["Log line", "Is", "Baseline", "Incident", "q"], rows)
+    return lines
+
+
+def changes(p: Postmortem) -> list[str]:
+    """What somebody or something changed."""
+    lines = ["## Changes", ""]
+    if not p.changes:
+        return lines + empty(p, ("change",), "No change is known.")
+    rows = [
+        [
+            moment(c.time),
+            prose(c.kind),
+            f"{prose(c.summary)} ({code(c.id)})",
+            number(c.ranking),
+            prose(c.verdict) or figures.NONE,
+        ]
+        for c in p.changes
+    ]
+    return lines + table(["Time (UTC)", "Kind", "Change", "Ranking", "Verdict"], rows)
+
+
+def errors(p: Postmortem) -> list[str]:
+    """The slices with their cards, and how the confusion moved."""
+    lines = ["## Error analysis", ""]
+    if p.failure.error_means:
+        lines += [f"What counts as an error: {prose(wording.sentence(p.failure.error_means))}", ""]
+    if p.slices:
+        note = prose(wording.sentence(p.slices_note))
+        lines += [f"{note}{refs(p, wording.about(p.evidence, 'errors.slices', 'errors.search'))}"]
+    else:
+        lines += empty(p, ("slice", "error analysis"), prose(wording.sentence(p.slices_note)) or "No slice stands out.")
+    for found in p.slices:
+        lines += slice_card(found)
+    if p.confusion:
+        heads = ["Label", "Prediction", "Baseline", "Incident", "Change of its share", INTERVAL]
+        rows = [
+            [
+                code(cell.label),
+                code(cell.prediction),
+                count(cell.baseline),
+                count(cell.incident),
+                points(cell.change.value),
+                wording.change_interval(cell.change),
+            ]
+            for cell in p.confusion
+        ]
+        lines += ["", "### How the confusion moved", *table(heads, rows)]
+    return lines
+
+
+def slice_card(found: Slice) -> list[str]:
+    """One slice: its conditions, figures, query, aliases, and sampled rows."""
+    name = " and ".join(f"{code(column)} = {code(value)}" for column, value in found.conditions.items()) or "All rows"
+    unseen = "not checked"
+    if found.q is not None:
+        unseen = f"{'holds' if found.held_out else 'does not hold'}, q {chance(found.q)}"
+    heads = ["", "Errors", "n", "Rate"]
+    rows = [
+        [when, count(rate.errors), count(rate.n), percent(rate.value)]
+        for when, rate in (("Baseline", found.baseline), ("Incident", found.incident))
+    ]
+    lines = ["", f"### {name}", *table(heads, rows)]
+    lines += [
+        f"- Change: {points(found.change.value)} ({INTERVAL}: {wording.change_interval(found.change)},"
+        f" n = {count(found.change.n)})",
+        f"- Contribution: {percent(found.contribution, 0)} of the excess errors",
+        f"- On unseen rows: {unseen}",
+        f"- Score: {number(found.score)} (log-likelihood ratio)",
+    ]
+    lines += [f"- Nearly the same rows: {', '.join(map(code, found.aliases))}"] if found.aliases else []
+    lines += ["", *block(found.query)] if found.query else []
+    return lines + sampled(found)
+
+
+def sampled(found: Slice) -> list[str]:
+    """Wrong rows beside their nearest right ones; what differs is bold."""
+    compared = comparison(found.examples)
+    if compared is None:
+        return []
+    rows = [
+        [code(column), *(f"**{code(cell.text)}**" if cell.differs else code(cell.text) for cell in cells)]
+        for column, cells in compared.lines
+    ]
+    return table(["Column", *compared.heads], rows)
+
+
+def closing(p: Postmortem) -> list[str]:
+    """Actions, guards, and what was not checked."""
+    lines = ["## Actions", ""]
+    for place, action in enumerate(p.actions, start=1):
+        lines.append(f"{place}. **{prose(action.title)}** ({action.type})")
+        lines += [f"   - Addresses: {prose(action.addresses)}"] if action.addresses else []
+        lines += [f"   - Done when: {prose(action.acceptance)}"] if action.acceptance else []
+    lines += [] if p.actions else ["No action was proposed."]
+    lines += ["", "## Guards", ""]
+    rows = [
+        [
+            f"{code(guard.check)} ({code(guard.id)})",
+            "fails, as it should" if guard.fails_on_incident else "passes: it would have missed it",
+            "passes" if guard.passes_on_baseline else "fails: a false alarm",
+            percent(guard.false_alarm_rate),
+        ]
+        for guard in p.guards
+    ]
+    lines += (
+        table(["Check", "On the incident", "On the baseline", "False alarms"], rows) if rows else ["No guard was made."]
+    )
+    lines += ["", "## What was not checked", ""]
+    rows = [[prose(wording.first_up(g.what)), prose(g.why), prose(g.needs) or figures.NONE] for g in p.not_checked]
+    heads = ["Question", "Because", "To check it, hand over"]
+    return lines + (table(heads, rows) if rows else ["Every question was answered."])
+
+
+def appendix(p: Postmortem) -> list[str]:
+    """The evidence, the inputs, what was guessed, versions and queries."""
+    lines = ["## Appendix", "", "### Evidence", ""]
+    for place, item in enumerate(p.evidence, start=1):
+        lines += evidence_item(place, item)
+    lines += ["", "### Inputs"]
+    rows = [[code(i.path), prose(i.role) or figures.NONE, count(i.rows), code(i.fingerprint)] for i in p.case.inputs]
+    lines += table(["Table", "Role", "Rows", "Fingerprint"], rows)
+    made = p.provenance
+    if made.guesses:
+        lines += ["### Guessed, not stated", "", *(f"- {prose(guess)}" for guess in made.guesses), ""]
+    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    lines += ["### How it was made", ""]
+    lines += [prose(f"Mortis {made.mortis} on {made.engine}, {moment(made.created_at)}, in {duration(made.seconds)}.")]
+    lines += ["", prose(f"{versions}.")] if versions else []
+    for query in made.queries:
+        lines += ["", *block(query)]
+    return lines
+
+
+def evidence_item(place: int, item: Evidence) -> list[str]:
+    """One piece of evidence with the anchor that claims link to."""
+    value = f" {estimate(item.value)}" if item.value is not None else ""
+    head = f'<a id="evidence-{place}"></a>**\[{place}\] {prose(item.question)}** ({item.status}, {code(item.id)})'
+    lines = ["", head, "", f"{prose(wording.sentence(item.statement))}{value}", ""]
+    return lines + (block(item.query) if item.query else [])
+
+
+# In the order of the document.
+SECTIONS: tuple[Section, ...] = (summary, timeline, causes, integrity, signals, changes, errors, closing, appendix)

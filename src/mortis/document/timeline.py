@@ -124,6 +124,7 @@ def timeline(failure: Failure, marks: Sequence[Mark], *, style: MetricStyle, wid
         data_right=frame.right,
         data_start=str(round(frame.x.low * 1000)),
         data_end=str(round(frame.x.high * 1000)),
+        data_top=frame.top,
         data_bottom=frame.bottom,
     )
 
@@ -139,7 +140,7 @@ def framed(failure: Failure, points: Sequence[Point], marks: Sequence[Mark], *, 
     start, end = min(times).timestamp(), max(times).timestamp()
     narrow = width < 600
     plot = 170 if narrow else 230
-    left, top = (46, 58) if narrow else (58, 58)
+    left, top = 46 if narrow else 58, 24 + 17 * sum(when is not None for when in (failure.onset, failure.detected_at))
     held = sum(start <= mark.at.timestamp() <= end for mark in marks)
     height = top + plot + 30 + LANE * held
     low, high = value_range(failure, points)
@@ -167,7 +168,7 @@ def value_range(failure: Failure, points: Sequence[Point]) -> tuple[float, float
 def _bands(frame: Frame, failure: Failure) -> list[str]:
     parts = [_band(frame, failure.baseline_window, "baseline")]
     if failure.incident_window is not None:
-        parts.append(_band(frame, failure.incident_window, "incident"))
+        parts.append(_band(frame, failure.incident_window, compared(failure)))
     if failure.onset is not None:
         left, right = frame.at(failure.onset.low), frame.at(failure.onset.high)
         wide = max(3.0, right - left)
@@ -176,6 +177,11 @@ def _bands(frame: Frame, failure: Failure) -> list[str]:
     if failure.detected_at is not None:
         parts.append(_upright(frame, failure.detected_at, "detected"))
     return parts
+
+
+def compared(failure: Failure) -> str:
+    """What the window after the baseline is called: an incident only where something failed."""
+    return "incident" if failure.verdict == "failure" else "compared"
 
 
 def _band(frame: Frame, window: Window, kind: str) -> str:
@@ -244,7 +250,7 @@ def _level_axis(frame: Frame, style: MetricStyle) -> list[str]:
         parts.append(element("path", d=f"M{short(frame.left)} {short(y)}H{short(frame.right)}", class_="grid"))
         parts.append(label(frame.left - 8, y + 4, fixed(tick, decimals), class_="tick end"))
     if style.unit:
-        parts.append(label(frame.left - 8, frame.top - 10, style.unit, class_="tick end"))
+        parts.append(label(frame.left - 8, frame.top - 8, style.unit, class_="tick end"))
     return parts
 
 
@@ -265,14 +271,16 @@ def _heads(frame: Frame, failure: Failure) -> list[str]:
     """Names over the plot, each in a row of its own so that none covers another."""
     parts = [_window_name(frame, failure.baseline_window, "baseline")]
     if failure.incident_window is not None:
-        parts.append(_window_name(frame, failure.incident_window, "incident"))
+        parts.append(_window_name(frame, failure.incident_window, compared(failure)))
     clock = failure.bucket_seconds < 86400
     if failure.onset is not None:
         text = f"onset {moment(failure.onset.best, clock=clock)}"
         parts.append(_head(frame, failure.onset.best, text, row=1, kind="onset-name"))
     if failure.detected_at is not None:
         text = f"detected {moment(failure.detected_at)}"
-        parts.append(_head(frame, failure.detected_at, text, row=2, kind="detected-name"))
+        parts.append(
+            _head(frame, failure.detected_at, text, row=1 if failure.onset is None else 2, kind="detected-name")
+        )
     return parts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mortis.document.figures import DAY, INTERVAL, count, duration, metric_name, metric_style, moment, percent, points
@@ -172,7 +172,10 @@ def who_was_hit(postmortem: Postmortem) -> Claim:
         if excess.low is not None and excess.high is not None:
             limits = f" ({INTERVAL}: {count(excess.low)} to {count(excess.high)}, n = {count(excess.n)})"
         details.append(f"Errors beyond the baseline's rate: {count(excess.value)}{limits}.")
-    ids = (*about(postmortem.evidence, "errors.slice.1", "errors.slices"), *about(postmortem.evidence, "clarify.impact"))
+    ids = (
+        *about(postmortem.evidence, "errors.slice.1", "errors.slices"),
+        *about(postmortem.evidence, "clarify.impact"),
+    )
     if not postmortem.slices:
         text = sentence(postmortem.slices_note) or "No part of the traffic stands out."
         return Claim("Who was hit", text, tuple(details), tuple(dict.fromkeys(ids)))
@@ -245,6 +248,18 @@ def about(evidence: Sequence[Evidence], *topics: str) -> tuple[str, ...]:
     exact = tuple(id_ for path, id_ in plain if any(f"{path}.".startswith(f"{topic}.") for topic in topics))
     steps = {topic.partition(".")[0] for topic in topics[:1]}
     return exact or tuple(id_ for path, id_ in plain if path.partition(".")[0] in steps)
+
+
+def of_step(evidence: Iterable[Evidence], step: str) -> list[Evidence]:
+    """The evidence of one step, told by the first part of its id.
+
+    >>> [
+    ...     e.id
+    ...     for e in of_step([Evidence("integrity.nulls", "?", "."), Evidence("clarify.metric", "?", ".")], "integrity")
+    ... ]
+    ['integrity.nulls']
+    """
+    return [item for item in evidence if re.match(rf"{step}\b", item.id.lower().replace("_", "."))]
 
 
 def share_interval(interval: Interval) -> str:

@@ -26,10 +26,12 @@ def draft_case(tables: Sequence[str], *, root: Path, engine: Engine) -> Draft:
     `tables` are files, globs or folders relative to `root`, the folder in which the case file will lie. Every key of a
     case is shown; what could not be guessed stands as a comment.
 
-    Raises InputProblem where no table is given, one can't be read, no column of times exists, or nothing is to be judged.
+    Raises InputProblem where no table is given, one can't be read, no column of times exists, or nothing can be judged.
 
+    >>> from contextlib import closing
     >>> from mortis.engine import open_engine
-    >>> draft_case([], root=Path(), engine=open_engine())
+    >>> with closing(open_engine()) as engine:
+    ...     draft_case([], root=Path(), engine=engine)
     Traceback (most recent call last):
     mortis.problems.InputProblem: init: no table was handed in; ...
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mortis.drafting.columns import Sheet, open_sheet
@@ -49,6 +50,12 @@ class Arrangement:
     def first(self, key: str) -> Beside | None:
         """The first table taken for that key."""
         return next((one for one in self.beside if one.key == key), None)
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether parts of the log cover the same time, so that they may hold the same predictions twice."""
+        time = self.roles["time"].column
+        return any(not _follows(one, other, time) for one, other in pairwise(self.parts))
 
     @property
     def split(self) -> tuple[Sheet, Sheet] | None:
@@ -132,6 +139,9 @@ def _last_resort(sheets: Sequence[Sheet]) -> Sheet:
     for sheet in sheets:
         if _is_log(find_roles(sheet, lenient=True)):
             return sheet
+    for sheet in sheets:
+        if not any(sheet.counts(column.name) for column in sheet.columns.values() if column.kind != "other"):
+            raise InputProblem(f"{sheet.name} has columns but no values in them; hand over a log with predictions")
     timed = [sheet for sheet in sheets if find_time(sheet)]
     if timed:
         raise InputProblem(_nothing_to_judge(timed[0]))
@@ -183,11 +193,12 @@ def _partial_label(parts: Sequence[Sheet]) -> Guess | None:
 def _label_table(rest: Sequence[Sheet], log: Sheet, roles: Found) -> tuple[LabelGuess | None, Guess | None]:
     """The table of labels and the key by which the log joins it; tables named so go first."""
     for sheet in sorted(rest, key=lambda one: not _bears(one, LABEL_WORDS)):
-        if _bears(sheet, TRAINING_WORDS) or (_shares_features(sheet, log, roles) and not _bears(sheet, LABEL_WORDS)):
+        keys = None if _bears(sheet, TRAINING_WORDS) else _keys(sheet, log, roles)
+        if keys is None:
             continue
-        keys = _keys(sheet, log, roles)
-        labels = _labels_by(sheet, log, keys[0]) if keys else None
-        if keys and labels:
+        wide = _shares_features(sheet, log, roles, key=keys[1].column) and not _bears(sheet, LABEL_WORDS)
+        labels = None if wide else _labels_by(sheet, log, keys[0])
+        if labels:
             return labels, keys[1]
     return None, None
 
@@ -236,9 +247,9 @@ def _labels_by(sheet: Sheet, log: Sheet, key: Guess) -> LabelGuess | None:
     return LabelGuess(sheet, key, label, time) if label else None
 
 
-def _shares_features(sheet: Sheet, log: Sheet, roles: Found) -> bool:
-    """Whether a table holds at least half of what in the log plays no role: its features."""
-    features = set(log.columns) - {guess.column for guess in roles.values()}
+def _shares_features(sheet: Sheet, log: Sheet, roles: Found, *, key: str = "") -> bool:
+    """Whether a table holds at least half of what in the log plays no role, nor is the key: its features."""
+    features = set(log.columns) - {guess.column for guess in roles.values()} - {key}
     return len(features) > 0 and 2 * len(features & set(sheet.columns)) >= len(features)
 
 

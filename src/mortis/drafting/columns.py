@@ -104,7 +104,7 @@ class Sheet:
         return seen.unparsable[1] if seen and seen.unparsable else None
 
     def time_unit(self, column: str) -> str:
-        """What a number counts since 1970 ("s", "ms", "us", "ns"), told by its size; empty for what is no such number."""
+        """What a number counts since 1970 ("s", "ms", "us", "ns"), told by its size; empty where it is no time."""
         found = self.numbers(column)
         low, high = _EPOCH_SECONDS
         for unit, per in _UNITS.items():
@@ -123,7 +123,7 @@ def open_sheet(sources: tuple[str, ...], *, root: Path, engine: Engine, key: str
     table = open_table(list(sources) if len(sources) > 1 else sources[0], root=root, key=key)
     schema = engine.schema(table)
     columns = {f.name: Column(f.name, kind_of(f.type), str(f.type)) for f in schema}
-    if _nameless(columns):
+    if table.format == "csv" and _nameless(columns):
         raise InputProblem(
             f"{listed(sources)}: the first line holds no column names (they read {listed(columns, most=4)}); "
             "put a line with the names of the columns before the rows"

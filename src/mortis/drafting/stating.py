@@ -93,7 +93,8 @@ def _predictions(found: Arrangement, task: TaskGuess) -> tuple[Entry, ...]:
 def _parts_said(found: Arrangement) -> str:
     if len(found.parts) == 1:
         return "the prediction log: it has a column of times and one to judge"
-    return f"{len(found.parts)} tables of like columns are one prediction log, in the order of their times"
+    twice = "; their times overlap: if they hold the same predictions, keep one of them" if found.overlaps else ""
+    return f"{len(found.parts)} tables of like columns are one prediction log, in the order of their times{twice}"
 
 
 def _role(found: Arrangement, role: RoleName, absent: str, example: str) -> Entry:

@@ -138,7 +138,7 @@ def _positive(values: _Values) -> tuple[Positive, str]:
             typed
         ) == 2 else "the usual sign of it"
     for known, why in ((YES_WORDS, "it means yes"), (WATCHED_WORDS, "it names the event that is watched for")):
-        meant = [value for value in rarest_first if value.strip().casefold() in known]
+        meant = [value for value in rarest_first if not values.numeric and value.strip().casefold() in known]
         if len(meant) == 1:
             return typed[meant[0]], why
     return typed[rarest_first[0]], "the rarer of the two; state the other if that is what the score speaks of"

@@ -56,9 +56,7 @@ def _numbers(table: pa.Table, layout: Layout, outcomes: Sequence[str]) -> dict[s
         return filled.to_numpy(zero_copy_only=False).astype(float)[order]
 
     rows = column("rows")
-    return {
-        name: _number(sorted_cells, cut, i, column, rows) for i, (name, cut) in enumerate(layout.numbers.items())
-    }
+    return {name: _number(sorted_cells, cut, i, column, rows) for i, (name, cut) in enumerate(layout.numbers.items())}
 
 
 def _number(cells: tuple[Cell, ...], cut: NumberLayout, i: int, column: Any, rows: Any) -> NumberProfile:

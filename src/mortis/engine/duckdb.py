@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ class DuckDBEngine:
         self._watch = watch
         self._queries: list[tuple[str, str]] = []
         self._views: dict[tuple[Table, tuple[str, ...]], str] = {}
-        self._rows: dict[str, int] = {}
+        self._log_rows = 0
 
     @property
     def queries(self) -> Sequence[tuple[str, str]]:
@@ -84,6 +85,7 @@ class DuckDBEngine:
                 rows=rows.count(), nulls=rows[column].isnull().sum(), first=seconds.min(), last=seconds.max()
             )
             found = self._run(query, "reading the times").to_pylist()[0]
+            self._log_rows = max(self._log_rows, found["rows"])
             return Span(found["rows"], found["nulls"] or 0, found["first"], found["last"], None, mixed_zones=False)
         return self._text_span(view, column)
 
@@ -97,6 +99,7 @@ class DuckDBEngine:
             f" count_if({offset}) AS zoned FROM {source}",
             "reading the times",
         ).to_pylist()[0]
+        self._log_rows = max(self._log_rows, found["rows"])
         unparsable = None
         if found["bad"]:
             row = self._fetch(
@@ -133,17 +136,20 @@ class DuckDBEngine:
 
     def profile(self, dataset: Dataset, layout: Layout) -> Profile:
         """The one pass: numbers in one group-by, each category in its own, the quality figures in one."""
-        table = self._canonical(dataset)
-        numbers = self._run(ex.numbers_pass(table, layout), "numbers")
+        numbers = self._run(ex.numbers_pass(self._canonical(dataset, layout.numbers), layout), "numbers")
         categories = {
-            name: self._run(ex.category_pass(table, name), f"categories of {name}") for name in layout.categories
+            name: self._run(ex.category_pass(self._canonical(dataset, (name,)), name), f"categories of {name}")
+            for name in layout.categories
         }
+        table = self._canonical(dataset, ())
         quality = self._run(ex.quality_pass(dataset, table), "quality figures")
         classes = {
             label: self._run(ex.class_pass(dataset, table, label), f"scores of class {label}")
             for label in dataset.roles.class_scores
         }
-        return assemble_profile(dataset, layout, numbers=numbers, categories=categories, quality=quality, classes=classes)
+        return assemble_profile(
+            dataset, layout, numbers=numbers, categories=categories, quality=quality, classes=classes
+        )
 
     def coded(self, dataset: Dataset, layout: Layout, windows: Sequence[Window], *, most: int) -> Sequence[CodedSample]:
         """Each window's rows as small integers, with the same codes in all windows."""
@@ -198,7 +204,11 @@ class DuckDBEngine:
         every = -(-count // most)
         return (table.filter(table.row_hash % every == 0) if every > 1 else table), every <= 1
 
-    def _canonical(self, dataset: Dataset) -> ir.Table:
+    def _canonical(self, dataset: Dataset, features: Iterable[str] | None = None) -> ir.Table:
+        """The log under canonical names with some of its features (all by default): what isn't read needn't be compiled."""
+        if features is not None:
+            wanted = set(features)
+            dataset = replace(dataset, features=tuple(name for name in dataset.features if name in wanted))
         text = (dataset.roles.time,)
         self._name(ex.PREDICTIONS, self._view(dataset.predictions, text=text))
         label_schema = None
@@ -227,26 +237,42 @@ class DuckDBEngine:
         return self._views[key]
 
     def _make_view(self, table: Table, view: str, text: tuple[str, ...]) -> None:
+        if table.format == "frame":
+            self._con.register(view, table.frame)
+            return
+        if table.format == "query":
+            self._spool(table, view)
+            return
+        try:
+            self._con.execute(f"CREATE TEMP VIEW {_quoted(view)} AS SELECT * FROM {self._scan(table, text)}")
+        except (
+            duckdb.InvalidInputException,
+            duckdb.IOException,
+            duckdb.BinderException,
+            duckdb.ConversionException,
+        ) as error:
+            raise InputProblem(f"{table.name}: can't be read as {table.format}: {_first_line(error)}") from None
+
+    def _scan(self, table: Table, text: tuple[str, ...]) -> str:
         match table.format:
-            case "frame":
-                self._con.register(view, table.frame)
-                return
-            case "query":
-                self._spool(table, view)
-                return
             case "parquet":
-                scan = f"read_parquet({_files(table)}, union_by_name = true)"
+                return f"read_parquet({_files(table)}, union_by_name = true)"
             case "jsonl":
-                scan = f"read_json({_files(table)}, union_by_name = true, maximum_sample_files = 8)"
+                return f"read_json({_files(table)}, union_by_name = true, maximum_sample_files = 8)"
             case "csv":
-                types = "{" + ", ".join(f"{_literal(c)}: 'VARCHAR'" for c in text) + "}"
-                scan = f"read_csv({_files(table)}, union_by_name = true" + (f", types = {types})" if text else ")")
+                return self._csv_scan(table, text)
             case other:
                 raise WorkProblem(f"{table.name}: the DuckDB engine has no reader for {other}")
-        try:
-            self._con.execute(f"CREATE TEMP VIEW {_quoted(view)} AS SELECT * FROM {scan}")
-        except (duckdb.InvalidInputException, duckdb.IOException, duckdb.BinderException, duckdb.ConversionException) as error:
-            raise InputProblem(f"{table.name}: can't be read as {table.format}: {_first_line(error)}") from None
+
+    def _csv_scan(self, table: Table, text: tuple[str, ...]) -> str:
+        """The scan of CSV files, with times left as text: what DuckDB would make of them silently is looked at first."""
+        scan = f"read_csv({_files(table)}, union_by_name = true"
+        if not text:
+            return scan + ")"
+        found = self._con.sql(f"DESCRIBE SELECT * FROM {scan})").fetchall()
+        times = [name for name, kind, *_ in found if name in text and not kind.endswith(("INT", "INTEGER", "DOUBLE"))]
+        types = ", ".join(f"{_literal(name)}: 'VARCHAR'" for name in times)
+        return f"{scan}, types = {{{types}}})" if times else scan + ")"
 
     def _spool(self, table: Table, view: str) -> None:
         """A query's rows, batch by batch, into a temporary table that may spill to disk."""
@@ -294,7 +320,7 @@ class DuckDBEngine:
 
     def _report(self, what: str) -> None:
         share = max(self._con.query_progress(), 0.0) / 100
-        self._watch(what, int(share * 1000), 1000)
+        self._watch(what, int(share * self._log_rows), self._log_rows)
 
 
 def _error_codes(dataset: Dataset) -> tuple[list[int], list[int]]:

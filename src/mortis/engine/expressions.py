@@ -53,7 +53,9 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
     columns |= {f"c:{label}": _finite(rows[column]) for label, column in roles.class_scores.items()}
     own = _plain(rows[roles.label]) if roles.label else None
     if dataset.labels is None:
-        table = rows.select(**columns, y_raw=ibis.null("string") if own is None else own, label_second=ibis.null("int64"))
+        table = rows.select(
+            **columns, y_raw=ibis.null("string") if own is None else own, label_second=ibis.null("int64")
+        )
     elif own is None:
         table = _with_labels(dataset, rows.select(**columns), label_schema)
     else:
@@ -83,7 +85,9 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
         raise ValueError("a join needs the label table and its schema")
     labels = ibis.table(label_schema, name=LABELS)
     arrived = seconds(labels[spec.time], "") if spec.time else ibis.null("int64")
-    plain = labels.select(label_key=labels[spec.id].cast("string"), y_raw=_plain(labels[spec.label]), label_second=arrived)
+    plain = labels.select(
+        label_key=labels[spec.id].cast("string"), y_raw=_plain(labels[spec.label]), label_second=arrived
+    )
     order = [plain.label_second, plain.y_raw.cast("string")]
     first = plain.mutate(nth=ibis.row_number().over(group_by=plain.label_key, order_by=order))
     first = first.filter(first.nth == 0).drop("nth")
@@ -272,7 +276,14 @@ def _binary_quality(dataset: Dataset, table: ir.Table, common: dict[str, ir.Valu
     sure = table.s.clip(lower=1e-15, upper=1 - 1e-15) if dataset.probability else ibis.literal(0.5)
     loss = (table.y == 1).ifelse(-sure.ln(), -(1 - sure).ln())
     off = table.s - table.y
-    keys = ["bucket", "version", "y", "p", score_bin(dataset, table.s).name("bin"), _calibration_bin(table.s).name("tenth")]
+    keys = [
+        "bucket",
+        "version",
+        "y",
+        "p",
+        score_bin(dataset, table.s).name("bin"),
+        _calibration_bin(table.s).name("tenth"),
+    ]
     figures = {"score": table.s.sum(), "log_loss": loss.sum(), "brier": (off * off).sum(), "scored": table.s.count()}
     return table.group_by(keys).aggregate(**common, **figures)
 

@@ -12,8 +12,8 @@ from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, PREDICTION, SCORE, 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BINS = 16
-LATENCY_BINS = 48
+BINS = 12
+LATENCY_BINS = 32
 LABEL_AGE_EDGES = (0, 1, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168, 240, 336, 504, 720, 1080, 1440, 2160, 4320)
 
 

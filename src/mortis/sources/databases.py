@@ -27,7 +27,9 @@ def read_query(url: str, query: str) -> Iterator[pa.RecordBatch]:
     except (ArgumentError, NoSuchModuleError):
         raise InputProblem(f"{masked(url)}: not a database URL; write it like postgresql+psycopg://host/name") from None
     except ModuleNotFoundError as error:
-        raise WorkProblem(f"{masked(url)}: its driver {error.name} is not installed; pip install 'mortis[postgres]'") from None
+        raise WorkProblem(
+            f"{masked(url)}: its driver {error.name} is not installed; pip install 'mortis[postgres]'"
+        ) from None
     try:
         with engine.connect().execution_options(stream_results=True, max_row_buffer=BATCH_ROWS) as connection:
             result = connection.execute(text(query))

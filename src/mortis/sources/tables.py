@@ -104,7 +104,9 @@ def to_arrow(frame: Any, *, key: str) -> Any:
         return frame
     if hasattr(frame, "__arrow_c_stream__"):
         return pa.table(frame)
-    raise InputProblem(f"{key}.table: {type(frame).__name__} is not a table; hand over a path or an Arrow, pandas or Polars frame")
+    raise InputProblem(
+        f"{key}.table: {type(frame).__name__} is not a table; hand over a path or an Arrow, pandas or Polars frame"
+    )
 
 
 def _all_of(table: str) -> str:
@@ -159,7 +161,9 @@ def _suffixes() -> str:
 def _format_of(file: Path, *, key: str) -> Format:
     suffix = _suffix(file)
     if suffix not in FORMATS:
-        raise InputProblem(f"{key}.table: {file.name}: unknown kind of file {suffix or '(no suffix)'!r}; known: {_suffixes()}")
+        raise InputProblem(
+            f"{key}.table: {file.name}: unknown kind of file {suffix or '(no suffix)'!r}; known: {_suffixes()}"
+        )
     return FORMATS[suffix]
 
 

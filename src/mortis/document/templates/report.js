@@ -26,8 +26,8 @@
 
   class Picture {
     constructor(svg) {
-      const { left, right, start, end, bottom } = svg.dataset;
-      Object.assign(this, { svg, left: +left, right: +right, start: +start, end: +end, bottom: +bottom });
+      const { left, right, start, end, top, bottom } = svg.dataset;
+      Object.assign(this, { svg, left: +left, right: +right, start: +start, end: +end, top: +top, bottom: +bottom });
       this.stretched = svg.querySelectorAll(".stretch");
       this.placed = [...svg.querySelectorAll(".at")];
       this.ticks = svg.querySelector(".ticks");
@@ -85,14 +85,13 @@
       const x = this.place(time, range);
       const hidden = time === null || x < this.left || x > this.right;
       this.cursor.setAttribute("visibility", hidden ? "hidden" : "visible");
-      if (!hidden) this.cursor.setAttribute("d", `M${x} 58V${this.bottom}`);
+      if (!hidden) this.cursor.setAttribute("d", `M${x} ${this.top}V${this.bottom}`);
     }
 
     select(from, to, range) {
       const [a, b] = [this.place(from, range), this.place(to, range)];
-      for (const [name, value] of Object.entries({ x: Math.min(a, b), width: Math.abs(b - a), y: 58, height: this.bottom - 58 })) {
-        this.selection.setAttribute(name, value);
-      }
+      const box = { x: Math.min(a, b), width: Math.abs(b - a), y: this.top, height: this.bottom - this.top };
+      for (const [name, value] of Object.entries(box)) this.selection.setAttribute(name, value);
       this.selection.setAttribute("visibility", from === to ? "hidden" : "visible");
     }
   }

@@ -134,7 +134,7 @@ class Browser:
 
     @property
     def complaints(self) -> list[str]:
-        """Errors and warnings of the console, uncaught exceptions and breaches of the security policy since the page opened."""
+        """What console, exceptions and security policy complained of since the page opened."""
         kinds = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Audits.issueAdded"}
         return [json.dumps(event["params"]) for event in self.events if event.get("method") in kinds]
 

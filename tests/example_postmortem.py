@@ -38,6 +38,7 @@ DAY = timedelta(days=1)
 START = datetime(2013, 6, 16, tzinfo=UTC)
 ONSET = datetime(2013, 8, 1, tzinfo=UTC)
 END = START + 60 * DAY
+NAN = float("nan")
 SCRIPT = "<script>alert('1')</script>"
 HOSTILE = (
     SCRIPT,
@@ -67,7 +68,7 @@ def series(
         level = before if day < onset else after
         value = float(np.clip(level + rng.normal(0, 0.007), 0, 1))
         half = 1.96 * math.sqrt(value * (1 - value) / n)
-        interval = Interval(None, None, None, 0) if i == 33 else Interval(value, value - half, value + half, n)
+        interval = Interval(NAN, NAN, NAN, 0) if i == 33 else Interval(value, value - half, value + half, n)
         maturity = min(1.0, 1.0 if i < 52 else 1.0 - 0.06 * (i - 51))
         points.append(Point(day, interval, maturity))
     return tuple(points)
@@ -89,7 +90,7 @@ def failure() -> Failure:
             "Precision fell by 0.069, more than in any of 40 placebo windows of the baseline (largest 0.012), "
             "and the interval excludes no change"
         ),
-        definition="of the flights predicted late, the share that arrived 15 minutes late or more",
+        definition="tp / (tp + fp): of the flights predicted late, the share that arrived 15 minutes late or more",
         error_means="a flight predicted late that arrived on time",
         better="up",
         baseline_window=Window(START, ONSET),
@@ -127,7 +128,7 @@ def causes() -> tuple[Cause, ...]:
             0.61,
             scope="weekends",
             share_of_drop=Interval(0.07, -0.02, 0.15, 12_204),
-            evidence_for=("clarify.metric",),
+            evidence_for=("clarify.shift",),
             evidence_against=("clarify.onset",),
             test=Test("Same weekdays a month before", "weekend precision is 0.006 lower in both months"),
         ),
@@ -136,7 +137,7 @@ def causes() -> tuple[Cause, ...]:
             "Immature labels",
             "inconclusive",
             0.2,
-            evidence_against=("clarify.labels",),
+            evidence_against=("clarify.maturity",),
             test=Test(
                 "Compare at equal label age",
                 "the drop stands at three days of age, labels of the last days are missing",
@@ -202,7 +203,7 @@ def slices() -> tuple[Slice, ...]:
             "carrier = 'HA' AND origin = 'JFK'",
             Rate(0, 0),
             Rate(9, 21),
-            Interval(None, None, None, 21),
+            Interval(NAN, NAN, NAN, 21),
             0.02,
             6.1,
             None,
@@ -227,17 +228,21 @@ def slices() -> tuple[Slice, ...]:
 def evidence() -> tuple[Evidence, ...]:
     """Evidence of several steps."""
     return (
+        Evidence("clarify.baseline", "What was precision before?", "0.910", "observed", "", failure().baseline),
         Evidence(
-            "clarify.metric",
-            "Did precision fall?",
-            "Precision was 0.910 in the baseline and 0.842 in the incident",
+            "clarify.incident", "What was precision in the incident?", "0.842", "observed", "", failure().incident
+        ),
+        Evidence(
+            "clarify.shift",
+            "Did precision fall by more than it usually does?",
+            "It fell by 0.069; the largest of 40 placebo windows fell by 0.012",
             "tested",
             "SELECT day, sum(tp) / sum(tp + fp)\nFROM profile\nGROUP BY day",
             Interval(-0.0687, -0.0760, -0.0615, 52_716),
         ),
         Evidence("clarify.onset", "Since when?", "The change point is 2013-08-01", "tested", "", None),
         Evidence("clarify.impact", "How many more errors?", "842 more than the baseline's rate gives", "inferred"),
-        Evidence("clarify.labels", "Had the labels arrived?", "96.4 % had", "observed"),
+        Evidence("clarify.maturity", "Had the labels arrived?", "96.4 % had", "observed"),
         Evidence(
             "integrity.distance",
             "Is distance on the scale it had?",
@@ -248,7 +253,8 @@ def evidence() -> tuple[Evidence, ...]:
         ),
         Evidence("integrity.version", "Which version served?", "v7, on all of 5 000 sampled rows", "tested"),
         Evidence("integrity.strange", SCRIPT, HOSTILE[10], "reported", HOSTILE[9]),
-        Evidence("errors.slices", "Where did errors rise?", "4 of 5 210 slices stand out", "tested"),
+        Evidence("errors.slice-1", "Where did the errors rise?", "distance from 2000 to 5000, v7", "tested"),
+        Evidence("errors.slice-2", "Where did the errors rise?", "dest LAX", "tested"),
         Evidence("errors.confusion", "How did the confusion move?", "False positives rose", "observed"),
         Evidence("causes.D3.repair", "Does undoing the unit change restore precision?", "It does, to 0.902", "tested"),
     )
@@ -298,7 +304,7 @@ def example() -> Postmortem:
             ConfusionCell("late", "late", 36_882, 10_272, Interval(-0.0687, -0.0760, -0.0615, 52_716)),
             ConfusionCell(SCRIPT, "late", 3, 1, Interval(0.0001, -0.0004, 0.0006, 52_716)),
         ),
-        slices_note="5 210 slices of up to 3 conditions were searched on one half of the rows and confirmed on the other",
+        slices_note="5 210 slices of up to 3 conditions were searched on one half of the rows, confirmed on the other",
         evidence=evidence(),
         actions=(
             Action(
@@ -371,7 +377,7 @@ def bare() -> Postmortem:
     return replace(
         full,
         causes=(),
-        unexplained_share=Interval(None, None, None, 0),
+        unexplained_share=Interval(NAN, NAN, NAN, 0),
         answer="unknown",
         signals=(),
         log_templates=(),
@@ -379,7 +385,7 @@ def bare() -> Postmortem:
         slices=(),
         confusion=(),
         slices_note="Errors rose alike everywhere",
-        evidence=full.evidence[:4],
+        evidence=full.evidence[:6],
         actions=(),
         guards=(),
         not_checked=(
@@ -406,7 +412,7 @@ def healthy() -> Postmortem:
         incident=Interval(0.9088, 0.9030, 0.9143, 12_204),
         shift=Interval(-0.0016, -0.0080, 0.0047, 52_716),
         onset=None,
-        impact=Impact(31_880, Interval(None, None, None, 0)),
+        impact=Impact(31_880, Interval(NAN, NAN, NAN, 0)),
         reason="Precision moved by −0.002, as 31 of 40 placebo windows of the baseline did",
         detected_at=None,
         series=series(after=0.91),
@@ -420,10 +426,10 @@ def untellable() -> Postmortem:
     dim = replace(
         full.failure,
         verdict="cannot_tell",
-        incident=Interval(None, None, None, 0),
-        shift=Interval(None, None, None, 0),
+        incident=Interval(NAN, NAN, NAN, 0),
+        shift=Interval(NAN, NAN, NAN, 0),
         onset=None,
-        impact=Impact(31_880, Interval(None, None, None, 0)),
+        impact=Impact(31_880, Interval(NAN, NAN, NAN, 0)),
         label_maturity=0.031,
         reason="3.1 % of the incident's labels have arrived, against 99 % of the baseline's at that age",
         series=full.failure.series[:46],

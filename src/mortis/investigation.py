@@ -110,7 +110,7 @@ def make_ready(case: Case, engine: Engine) -> Ready:
 
 
 def _tolerance(by: str, sample: pa.Table) -> float:
-    """Beyond what a row counts as an error where the task has no right and wrong: the baseline's worst tenth or twentieth."""
+    """Beyond what a row counts as an error where a task has no right and wrong: the baseline's worst 10 or 5 %."""
     if by == "regression":
         off = np.abs(sample["p"].to_numpy() - sample["y"].to_numpy())
         return _quantile(off, 0.9)
@@ -126,7 +126,7 @@ def _quantile(values: Any, q: float) -> float:
 
 
 def _clarify(case: Case, engine: Engine, ready: Ready, profile: Profile, seed: int) -> tuple[Clarified, Ready, Profile]:
-    """Step 1; once more at equal label age where the incident's labels have had less time to arrive than the baseline's."""
+    """Step 1; once more at equal label age where the incident's labels have had less time than the baseline's."""
     intake = ready.intake
     expected = case.failure.expected
     stated = Stated(
@@ -147,7 +147,8 @@ def _clarify(case: Case, engine: Engine, ready: Ready, profile: Profile, seed: i
     note = Evidence(
         "clarify.label-age",
         "Were the windows compared at equal label age?",
-        f"yes: only labels that arrived within {age:.1f} hours count in both windows, as the incident's had no more time",
+        f"yes: only labels that arrived within {age:.1f} hours count in both windows, "
+        "as the incident's had no more time",
         "tested",
     )
     return replace(answer, evidence=(*answer.evidence, note)), ready, profile
@@ -222,7 +223,7 @@ def _rows(sample: pa.Table, ready: Ready) -> list[Mapping[str, Any]]:
     judgement, roles = ready.metric.judgement, ready.dataset.roles
     names = OUTCOMES[judgement.by]
     shown = {"label": "y", "prediction": "p"} | ({roles.score: "s"} if roles.score else {})
-    rows = []
+    rows: list[Mapping[str, Any]] = []
     for row in sample.to_pylist():
         outcome = names[row["outcome"]]
         error = outcome in judgement.errors if outcome in judgement.among else None
@@ -266,11 +267,13 @@ def _assemble(
 
 def _slice_evidence(i: int, one: Slice) -> Evidence:
     held = "confirmed on the half not searched" if one.held_out else "not confirmed on a second half"
+    where = " and ".join(f"{column} {value}" for column, value in one.conditions.items())
+    before, after = one.baseline, one.incident
     return Evidence(
         f"errors.slice-{i}",
         "Where did the errors rise?",
-        f"{' and '.join(f'{c} {v}' for c, v in one.conditions.items())}: {one.baseline.errors} errors of {one.baseline.n} before, "
-        f"{one.incident.errors} of {one.incident.n} in the incident ({one.change.low:+.3f} to {one.change.high:+.3f}); {held}",
+        f"{where}: {before.errors} errors of {before.n} before, {after.errors} of {after.n} in the incident "
+        f"({one.change.low:+.3f} to {one.change.high:+.3f}); {held}",
         "tested",
         query=one.query,
         value=one.change,

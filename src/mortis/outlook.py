@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mortis.case import Case
-from mortis.records import Action, Cause, Failure, NotChecked, Slice, Test, iso
+from mortis.records import Action, Cause, Failure, NotChecked, Onset, Slice, Test, iso
 
 
 def unknown_cause() -> Cause:
@@ -35,7 +35,7 @@ def unanswered(case: Case, failure: Failure) -> tuple[NotChecked, ...]:
         NotChecked(
             "data and model integrity (step 3): the intended training data, equal features, the right version",
             "this version does not check it yet" + ("; what was handed over was left unread" if handed else ""),
-            "the training table, the model files of the versions, the training pipeline's feature values, a later version",
+            "the training table, the model files of the versions, the training pipeline's features, a later version",
         )
     )
     asked.append(
@@ -57,42 +57,37 @@ def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...
     if failure.verdict == "no_failure":
         return ()
     if failure.verdict == "cannot_tell":
-        return (
-            Action(
-                "Hand over what is missing and run again",
-                "process",
-                "the verdict",
-                f"the verdict is no longer `cannot tell` ({failure.reason})",
-            ),
-        )
-    actions = []
-    confirmed = [one for one in slices if one.held_out]
-    if confirmed:
-        where = " and ".join(f"{column} {value}" for column, value in confirmed[0].conditions.items())
-        actions.append(
-            Action(
-                f"Take the model's answers out of use where {where}, or have them reviewed",
-                "mitigate",
-                f"{confirmed[0].contribution:.0%} of the excess errors",
-                f"the error rate there is back at {confirmed[0].baseline.value:.1%} or none of its answers is used",
-            )
-        )
-    if failure.onset:
-        span = f"{iso(failure.onset.low)} and {iso(failure.onset.high)}"
-        actions.append(
-            Action(
-                f"List everything that changed between {span}",
-                "process",
-                "the unknown cause",
-                "each change in that interval is named with its scope, and tested or ruled out",
-            )
-        )
-    actions.append(
-        Action(
-            f"Alert on {failure.metric} by day" + (" and by this slice" if confirmed else ""),
-            "detect",
-            "the time until it was noticed",
-            "the alert fires on the incident's days and not on the baseline's",
-        )
+        done = f"the verdict is no longer `cannot tell` ({failure.reason})"
+        return (Action("Hand over what is missing and run again", "process", "the verdict", done),)
+    hit = next((one for one in slices if one.held_out), None)
+    actions = [_contain(hit)] if hit else []
+    actions += [_list_changes(failure.onset)] if failure.onset else []
+    return (*actions, _watch(failure.metric, by_slice=hit is not None))
+
+
+def _contain(hit: Slice) -> Action:
+    where = " and ".join(f"{column} {value}" for column, value in hit.conditions.items())
+    return Action(
+        f"Take the model's answers out of use where {where}, or have them reviewed",
+        "mitigate",
+        f"{hit.contribution:.0%} of the excess errors",
+        f"the error rate there is back at {hit.baseline.value:.1%} or none of its answers is used",
     )
-    return tuple(actions)
+
+
+def _list_changes(onset: Onset) -> Action:
+    return Action(
+        f"List everything that changed between {iso(onset.low)} and {iso(onset.high)}",
+        "process",
+        "the unknown cause",
+        "each change in that interval is named with its scope, and tested or ruled out",
+    )
+
+
+def _watch(metric: str, *, by_slice: bool) -> Action:
+    return Action(
+        f"Alert on {metric} by day" + (" and by this slice" if by_slice else ""),
+        "detect",
+        "the time until it was noticed",
+        "the alert fires on the incident's days and not on the baseline's",
+    )

@@ -1,8 +1,8 @@
 """Mergeable summaries: every profile is a sum with an identity, `+` and JSON, and is all that the steps read.
 
-Counts are kept by cell. A cell of a feature is (bucket, version, outcome): the start of the time bucket in epoch seconds, the
-served version, and what came of the prediction ("tp", "wrong", "unlabelled", ...). A cell of the quality figures is
-(bucket, version). A window is a sum of cells, so moving a window needs no new pass over the rows.
+Counts are kept by cell. A cell of a feature is (bucket, version, outcome): the start of the time bucket in epoch
+seconds, the served version, and what came of the prediction ("tp", "wrong", "unlabelled", ...). A cell of the quality
+figures is (bucket, version). A window is a sum of cells, so moving a window needs no new pass over the rows.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ class DistinctSketch:
 class NumberProfile:
     """A numeric column by cell: bucket counts between fixed edges, nulls, moments about a fixed centre, extremes.
 
-    Bucket i holds edges[i-1] <= x < edges[i], open at both ends. `sums` has the slots bin:0 ... bin:k, "nulls" (null, NaN or
-    infinite), "sum" and "square" (of x - centre).
+    Bucket i holds edges[i-1] <= x < edges[i], open at both ends. `sums` has the slots bin:0 ... bin:k, "nulls" (null,
+    NaN or infinite), "sum" and "square" (of x - centre).
     """
 
     edges: tuple[float, ...] = ()
@@ -197,9 +197,9 @@ class NumberProfile:
     sketch: DistinctSketch = field(default_factory=DistinctSketch)
 
     def __add__(self, other: NumberProfile) -> NumberProfile:
-        if not self.sums.cells:
+        if self._is_identity:
             return other
-        if not other.sums.cells:
+        if other._is_identity:
             return self
         if (self.edges, self.centre) != (other.edges, other.centre):
             raise ValueError(f"profiles with different edges don't add: {self.edges} and {other.edges}")
@@ -215,6 +215,11 @@ class NumberProfile:
         return replace(
             self, sums=self.sums.where(keep), extremes=self.extremes.where(keep), sketch=self.sketch.where(keep)
         )
+
+    @property
+    def _is_identity(self) -> bool:
+        """Whether nothing was ever counted: an empty window still knows where its column is cut."""
+        return not self.sums.cells and not self.edges and self.centre == 0
 
     @property
     def counts(self) -> Floats:
@@ -264,8 +269,8 @@ class NumberProfile:
 class CategoryProfile:
     """A categorical column by cell: rows per value; slots are the values as text, `(null)` and `(other)`.
 
-    `distinct` is the number of values seen before the rare ones were folded into `(other)`; a merged profile's is at least
-    the larger of the two.
+    `distinct` is the number of values seen before the rare ones were folded into `(other)`; a merged profile's is at
+    least the larger of the two.
     """
 
     sums: Tally = field(default_factory=Tally)
@@ -296,7 +301,7 @@ P = TypeVar("P", NumberProfile, CategoryProfile)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """What one pass over the predictions leaves: quality figures by (bucket, version), columns by (bucket, version, outcome).
+    """What one pass over the predictions leaves: quality figures by (bucket, version), columns by outcome as well.
 
     `outcomes` counts by (bucket, version) what came of the rows: its slots are the outcomes.
     `width` is the length of a time bucket in seconds, `rows` how many predictions were read.
@@ -408,7 +413,11 @@ def _merged(mine: dict[str, P], theirs: dict[str, P], zero: P) -> dict[str, P]:
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:
-    """The sum of many profiles, such as one per file or per day; the empty profile for none."""
+    """The sum of many profiles, such as one per file or per day; the empty profile for none.
+
+    >>> merge([Profile(3600, 10), Profile(3600, 5), Profile()]).rows
+    15
+    """
     whole = Profile()
     for one in profiles:
         whole = whole + one

@@ -222,8 +222,8 @@ class Example:
 class Slice:
     """A conjunction of column values in which the errors rose.
 
-    `contribution` is its part of all excess errors, `score` the log-likelihood ratio, `q` the false-discovery rate on the
-    half of the rows that the search has not seen (None where there was no second half).
+    `contribution` is its part of all excess errors, `score` the log-likelihood ratio, `q` the false-discovery rate on
+    the half of the rows that the search has not seen (None where there was no second half).
     """
 
     conditions: dict[str, str]

@@ -172,8 +172,8 @@ BINARY = (
     ),
     Metric(
         "auprc", "AUPRC", "up", "quality",
-        "average precision: the precision at each score, by the recall gained there, over the rows with label and "
-        "score (scores in narrow bins)",
+        "average precision: the mean over the positives of the precision down to their score, rows with label and "
+        "score (in narrow bins, evenly mixed inside each)",
         *_WRONG, Measure(lambda s: measures.auprc(*s.blocks("score0:", "score1:")), _scored), ("score", "label"),
     ),
     Metric(

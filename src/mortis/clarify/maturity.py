@@ -51,7 +51,16 @@ class Maturity:
 
 
 def label_maturity(profile: Profile, as_of: datetime | None) -> Maturity:
-    """The maturity by bucket, from the outcomes' counts; with the labels' ages, also until when they are mature."""
+    """The maturity by bucket, from the outcomes' counts; with the labels' ages, also until when they are mature.
+
+    `as_of` is when the labels were taken out; without it, or without ages, nothing is known of when they are mature.
+
+    >>> from mortis.profiles import Tally
+    >>> outcomes = Tally.of({(0, "v1"): {"right": 90, "wrong": 5, "unlabelled": 5}, (60, "v1"): {"unlabelled": 40}})
+    >>> maturity = label_maturity(Profile(60, 140, outcomes=outcomes), None)
+    >>> maturity.at(0), maturity.at(60), maturity.until
+    (0.95, 0.0, None)
+    """
     by_bucket = profile.outcomes.by(lambda cell: (int(cell[0]),))
     missing = by_bucket.column("unlabelled")
     every = by_bucket.values.sum(axis=1)
@@ -67,7 +76,13 @@ def label_maturity(profile: Profile, as_of: datetime | None) -> Maturity:
 
 
 def mature_age(profile: Profile) -> float:
-    """The age in hours by which 95 % of the labels that arrived at all had done so."""
+    """The age in hours by which 95 % of the labels that arrived at all had done so, rounded up to a bucket's edge.
+
+    >>> from mortis.profiles import NumberProfile, Tally
+    >>> counts = Tally.of({(0, "v1", "right"): {"bin:0": 50, "bin:1": 46, "bin:2": 4}})
+    >>> mature_age(Profile(60, 100, numbers={LABEL_AGE: NumberProfile((24.0, 48.0), sums=counts)}))
+    48.0
+    """
     ages = profile.numbers[LABEL_AGE]
     counts = np.cumsum(ages.counts.sum(axis=0))
     place = int(np.searchsorted(counts, MATURE * counts[-1]))

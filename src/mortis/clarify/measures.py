@@ -143,16 +143,22 @@ def auroc_limits(negative: Floats, positive: Floats) -> Limits:
 
 
 def auprc(negative: Floats, positive: Floats) -> Floats:
-    """Average precision from rows by score bin, ascending, (..., bins): each bin's precision by the recall it gains.
+    """Average precision from rows by score bin, ascending, (..., bins), as if the rows of a bin were evenly mixed.
 
-    >>> auprc(np.array([[3.0, 1.0]]), np.array([[1.0, 3.0]])).tolist()
-    [0.6875]
+    Bins an eighth of a logit wide cost about 0.001 at 1,000 positives; to take each bin for one tie would cost 0.01.
 
-    Source: as scikit-learn's average_precision_score, without interpolation.
+    >>> auprc(np.array([[300.0, 100.0]]), np.array([[100.0, 300.0]])).round(3).tolist()
+    [0.713]
+
+    Source: Davis and Goadrich (2006), "The relationship between precision-recall and ROC curves", on interpolation.
     """
-    true, false = (np.cumsum(x[..., ::-1], axis=-1) for x in (positive, negative))
-    precision = np.nan_to_num(ratio(true, true + false))
-    return ratio((positive[..., ::-1] * precision).sum(axis=-1), positive.sum(axis=-1))
+    gained, rows = positive[..., ::-1], (positive + negative)[..., ::-1]
+    # Half a row: the first positive of a bin counts itself.
+    found, above = (np.cumsum(x, axis=-1) - x + 0.5 for x in (gained, rows))
+    share = np.nan_to_num(ratio(gained, rows))
+    slope = np.nan_to_num(ratio(np.log1p(rows / above), rows))
+    precision = share + (found - share * above) * slope
+    return ratio((gained * precision).sum(axis=-1), positive.sum(axis=-1))
 
 
 def calibration_error(rows: Floats, scores: Floats, positives: Floats) -> Floats:
@@ -205,10 +211,10 @@ def quantile(counts: Floats, edges: Sequence[float], q: Floats | float) -> Float
     >>> quantile(np.array([[0.0, 10.0, 10.0, 0.0]]), (100.0, 200.0, 400.0), 0.75).tolist()
     [300.0]
     """
+    if not edges or not counts.shape[-1]:
+        return np.full(counts.shape[:-1], np.nan)
     if counts.shape[-1] != len(edges) + 1:
         raise ValueError(f"{len(edges)} edges cut {len(edges) + 1} bins, here are {counts.shape[-1]}")
-    if not edges:
-        return np.full(counts.shape[:-1], np.nan)
     bounds = np.array([min(0.0, edges[0]), *edges, edges[-1]])
     reached = np.cumsum(counts, axis=-1)
     wanted = np.asarray(q)[..., None] * reached[..., -1:]

@@ -1,8 +1,8 @@
 """Metrics by name, and their values with intervals: of a window, of each bucket, and from one window to another.
 
 A window's interval allows for two kinds of chance: that of the rows, and that of time buckets which differ by more than
-their rows explain. The first comes from the metric's own limits, the second from a bootstrap of the buckets; on each side
-the wider limit counts.
+their rows explain. The first comes from the metric's own limits, the second from a bootstrap of the buckets; on each
+side the wider limit counts.
 """
 
 from __future__ import annotations
@@ -265,8 +265,9 @@ def estimate(metric: Metric, tally: Tally, *, rng: np.random.Generator, draws: i
 
 def _interval(value: float, limits: tuple[float, float] | None, n: int) -> Interval:
     """The interval of these limits; it holds the value, which the limits of a biased figure may miss."""
-    low, high = limits or (float("nan"), float("nan"))
-    return Interval(value, min(low, value), max(high, value), n)
+    if limits is None:
+        return Interval(value, float("nan"), float("nan"), n)
+    return Interval(value, min(limits[0], value), max(limits[1], value), n)
 
 
 def _limits(window: _Window, rng: np.random.Generator, draws: int) -> tuple[float, float] | None:

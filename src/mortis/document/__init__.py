@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from mortis.document.as_json import as_json, postmortem_schema
+from mortis.document.as_json import as_data, as_json, postmortem_schema
 from mortis.document.html import as_html, notebook_frame
 from mortis.document.markdown import as_markdown
 from mortis.problems import InputProblem, listed
@@ -14,6 +14,7 @@ from mortis.records import Postmortem
 __all__ = [
     "FORMATS",
     "Renderer",
+    "as_data",
     "as_html",
     "as_json",
     "as_markdown",

@@ -14,34 +14,45 @@ from mortis.document.svg import clean
 from mortis.records import LogTemplate, Postmortem
 
 # Python keeps the word `class` for itself.
-RENAMED = {(LogTemplate, "change"): "class"}
+RENAMED: dict[tuple[type, str], str] = {(LogTemplate, "change"): "class"}
 
 
 def as_json(postmortem: Postmortem) -> str:
-    """The whole post-mortem as JSON text: keys in the records' order, times as RFC 3339 in UTC, null for what is no number."""
-    return json.dumps(plain(postmortem), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+    """The whole post-mortem as JSON text.
+
+    Keys stand in the records' order, times are RFC 3339 in UTC, and what is no number is null.
+    """
+    return json.dumps(as_data(postmortem), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-def plain(value: Any) -> Any:
-    """Records, tuples and moments as objects, lists and texts, ready to be written.
+def as_data(value: Any) -> Any:
+    """Records, tuples and moments as objects, lists and texts, ready to be written as JSON.
 
-    >>> plain(LogTemplate("timeout after <*>", "new", 0, 12, float("nan")))
+    >>> as_data(LogTemplate("timeout after <*>", "new", 0, 12, float("nan")))
     {'template': 'timeout after <*>', 'class': 'new', 'baseline': 0, 'incident': 12, 'q': None}
     """
     if is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
-        return {RENAMED.get((kind, f.name), f.name): plain(getattr(value, f.name)) for f in fields(value)}
+        return {RENAMED.get((kind, f.name), f.name): as_data(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):
-        return {clean(str(key)): plain(item) for key, item in value.items()}
+        return {clean(str(key)): as_data(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        return [as_data(item) for item in value]
+    return _single(value)
+
+
+def _single(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Real) and not isinstance(value, bool | Integral):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, Integral):
         return int(value)  # NumPy's integers are none of JSON's
-    return clean(value) if isinstance(value, str) else value
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else None
+    return value
 
 
 @cache
@@ -54,11 +65,11 @@ def postmortem_schema() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
     schema = TypeAdapter(Postmortem).json_schema(mode="serialization")
-    for kind, name in RENAMED:
+    for (kind, old), new in RENAMED.items():
         definition = schema["$defs"][kind.__name__]
         for part in ("properties", "required"):
-            definition[part] = _renamed(definition[part], name, RENAMED[kind, name])
-        definition["properties"][RENAMED[kind, name]]["title"] = RENAMED[kind, name].title()
+            definition[part] = _renamed(definition[part], old, new)
+        definition["properties"][new]["title"] = new.title()
     nullable: dict[str, Any] = _nullable(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **nullable}
 

@@ -62,7 +62,7 @@ def rate_bars(baseline: Rate, incident: Rate, *, highest: float, text: str) -> s
 
 def picture(parts: Sequence[str], *, text: str, width: float, height: float, kind: str) -> str:
     """An SVG picture with its text alternative."""
-    size = {"viewBox": f"0 0 {short(width)} {short(height)}", "width": width, "height": height}
+    size: dict[str, str | float] = {"viewBox": f"0 0 {short(width)} {short(height)}", "width": width, "height": height}
     return element("svg", element("title", words(text)), *parts, **size, role="img", class_=kind)
 
 

@@ -18,6 +18,7 @@ DAY = 86400
 # Abbreviations that are not written like words.
 NAMES = {
     "auroc": "AUROC",
+    "brier": "Brier score",
     "auprc": "AUPRC",
     "f1": "F1",
     "log_loss": "log loss",
@@ -28,6 +29,15 @@ NAMES = {
     "r2": "R²",
     "rmse": "RMSE",
 }
+
+
+def known(*values: float | None) -> bool:
+    """Whether every value is a number that can be written.
+
+    >>> known(1.0, 2), known(float("nan")), known(None)
+    (True, False, False)
+    """
+    return all(value is not None and math.isfinite(value) for value in values)
 
 
 def count(n: float) -> str:
@@ -45,7 +55,7 @@ def fixed(value: float | None, decimals: int, *, signed: bool = False) -> str:
     >>> fixed(-0.0521, 3), fixed(0.25, 1, signed=True), fixed(float("nan"), 1)
     ('−0.052', '+0.2', '–')
     """
-    if value is None or not math.isfinite(value):
+    if value is None or not math.isfinite(value):  # the type checker doesn't see through `known`
         return NONE
     rounded = round(value, decimals) + 0.0  # -0.0 + 0.0 is 0.0
     sign = "+" if signed and rounded > 0 else ""
@@ -104,15 +114,23 @@ def estimate(interval: Interval) -> str:
     >>> estimate(Interval(1.6093, 1.6091, 1.6096, 31880)).replace(NARROW, " ")
     '1.6093 (95 % interval: 1.6091 to 1.6096, n = 31 880)'
     """
-    if interval.value is None:
+    if not known(interval.value):
         return NONE
-    known = [v for v in (interval.low, interval.high) if v is not None and math.isfinite(v)]
-    width = known[1] - known[0] if len(known) == 2 else 0.0
-    needed = math.ceil(-math.log10(width)) if width > 0 else 0
-    decimals = min(8, max(significant(interval.value) if math.isfinite(interval.value) else 0, needed))
-    limits = [f"{INTERVAL}: {fixed(known[0], decimals)} to {fixed(known[1], decimals)}"] if len(known) == 2 else []
+    bounded = known(interval.low, interval.high)
+    needed = digits_apart(interval.low, interval.high) if bounded else 0
+    decimals = min(8, max(significant(interval.value), needed))
+    limits = [f"{INTERVAL}: {fixed(interval.low, decimals)} to {fixed(interval.high, decimals)}"] if bounded else []
     inside = [*limits, f"n = {count(interval.n)}"]
     return f"{fixed(interval.value, decimals)} ({', '.join(inside)})"
+
+
+def digits_apart(low: float, high: float) -> int:
+    """How many decimals tell two limits apart; none where they are alike.
+
+    >>> digits_apart(0.9075, 0.9132)
+    3
+    """
+    return max(0, math.ceil(-math.log10(high - low))) if known(low, high) and high > low else 0
 
 
 def chance(q: float | None) -> str:
@@ -155,10 +173,11 @@ def duration(seconds: float) -> str:
 def metric_name(metric: str) -> str:
     """The metric as a word in a sentence.
 
-    >>> metric_name("auroc"), metric_name("error_rate"), metric_name("latency_p95_ms")
-    ('AUROC', 'error rate', 'latency p95')
+    >>> metric_name("auroc"), metric_name("error_rate"), metric_name("latency_p95_ms"), metric_name("ndcg@5")
+    ('AUROC', 'error rate', 'latency p95', 'NDCG@5')
     """
-    return NAMES.get(metric.lower()) or metric.removesuffix("_ms").replace("_", " ")
+    name, at, places = metric.partition("@")
+    return (NAMES.get(name.lower()) or name.removesuffix("_ms").replace("_", " ")) + at + places
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +204,10 @@ class MetricStyle:
 
     def between(self, interval: Interval, *, signed: bool = False) -> str:
         """The interval's limits; a dash where there are none."""
-        if interval.low is None or interval.high is None:
+        if not known(interval.low, interval.high):
             return NONE
         write = self.change if signed else self.value
-        low, high = write(interval.low), write(interval.high)
-        return NONE if NONE in (low, high) else f"{low} to {high}"
+        return f"{write(interval.low)} to {write(interval.high)}"
 
     def _written(self, value: float | None, unit: str, *, signed: bool) -> str:
         text = fixed(None if value is None else self.factor * value, self.decimals, signed=signed)
@@ -197,23 +215,25 @@ class MetricStyle:
 
 
 def metric_style(failure: Failure) -> MetricStyle:
-    """The style of the failure's metric: shares and rates in percent, latencies in milliseconds, the rest as they are.
+    """The style of the failure's metric: its unit where it has one, and decimals.
 
+    Shares and rates are written in percent, latencies in milliseconds, throughput in rows per second.
     Decimals are enough to tell the limits of the narrowest interval apart, so that figures of one document compare.
     """
-    name = failure.metric.lower()
+    name = failure.metric.lower().partition("@")[0]
     unit, factor = "", 1.0
     if name.endswith(("_rate", "_share")) or name == "mape":
         unit, factor = "%", 100.0
     elif "latency" in name or name.endswith("_ms"):
         unit = "ms"
+    elif name == "throughput":
+        unit = "/s"
     intervals = (failure.baseline, failure.incident)
     least = 1 if unit == "%" else significant(factor * largest(i.value for i in intervals))
-    widths = [factor * (i.high - i.low) for i in intervals if i.low is not None and i.high is not None]
-    needed = [math.ceil(-math.log10(w)) for w in widths if 0 < w < math.inf]
-    return MetricStyle(failure.metric, unit, factor, min(6, max([min(least, 3), *needed])))
+    needed = (digits_apart(factor * i.low, factor * i.high) for i in intervals)
+    return MetricStyle(failure.metric, unit, factor, min(6, max(min(least, 3), *needed)))
 
 
-def largest(values: Iterable[float | None]) -> float:
+def largest(values: Iterable[float]) -> float:
     """The largest finite magnitude; zero where there is none."""
-    return max((abs(v) for v in values if v is not None and math.isfinite(v)), default=0.0)
+    return max((abs(value) for value in values if known(value)), default=0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mortis.document import figures, wording
 from mortis.document.charts import common_axis, highest_rate, interval_chart, rate_bars
 from mortis.document.comparison import comparison
-from mortis.document.limits import LEVELS, Limits, left_out, shortened
+from mortis.document.limits import LEVELS, Limits, cut_text, left_out, shortened, weight
 from mortis.document.svg import Axis, clean
 from mortis.document.timeline import Mark, timeline
 from mortis.records import ConfusionCell, Evidence, Interval, Postmortem, Slice
@@ -27,6 +27,7 @@ MOST_BYTES = 1_500_000
 FRAME_HEIGHT = 820
 MOST_CHANGES_DRAWN = 8
 MOST_SIGNALS_DRAWN = 6
+LONGEST_MARK = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ def as_html(postmortem: Postmortem, *, most_bytes: int = MOST_BYTES) -> str:
     """The document as one HTML file of at most `most_bytes` bytes of UTF-8: what doesn't fit is cut and said to be."""
     page = ""
     for limits in LEVELS:
+        # Not everything is shown, but what weighs twice the room will not fit: don't draw it first.
+        if limits is not LEVELS[-1] and weight(postmortem, limits, enough=2 * most_bytes) > 2 * most_bytes:
+            continue
         page = _page(postmortem, limits)
         if len(page.encode()) <= most_bytes:
             break
@@ -113,8 +117,12 @@ def marks(postmortem: Postmortem) -> tuple[Mark, ...]:
     """What is drawn under the metric: the changes ranked highest, and the signals that moved most."""
     changes = sorted(postmortem.changes, key=lambda change: -change.ranking)[:MOST_CHANGES_DRAWN]
     signals = sorted(postmortem.signals, key=lambda signal: -signal.score)[:MOST_SIGNALS_DRAWN]
-    drawn = [Mark(change.time, change.summary, "change") for change in changes]
-    drawn += [Mark(s.onset, f"{s.name} went {s.direction}", s.direction) for s in signals if s.onset is not None]
+    drawn = [Mark(change.time, cut_text(change.summary, LONGEST_MARK), "change") for change in changes]
+    drawn += [
+        Mark(s.onset, f"{cut_text(s.name, LONGEST_MARK)} went {s.direction}", s.direction)
+        for s in signals
+        if s.onset is not None
+    ]
     return tuple(drawn)
 
 
@@ -130,18 +138,21 @@ def _charts(shown: Postmortem) -> dict[str, Any]:
         "timeline_narrow": _safe(narrow),
         "slice_axis": common_axis(found.change for found in shown.slices),
         "cell_axis": common_axis(cell.change for cell in shown.confusion),
-        "share_axis": common_axis([*shares, shown.unexplained_share]),
+        "share_axis": common_axis([*shares, shown.unexplained_share]) if shares else None,
         "highest": highest,
     }
 
 
 def _selections(shown: Postmortem) -> dict[str, Any]:
     """The post-mortem's parts as the sections show them."""
+    looked_at = wording.hypotheses(shown)
     standing = ("confirmed", "supported", "inconclusive")
     found = {
-        "standing": [cause for cause in shown.causes if cause.verdict in standing],
-        "refuted": [cause for cause in shown.causes if cause.verdict == "refuted"],
-        "untested": [cause for cause in shown.causes if cause.verdict == "not_tested"],
+        "standing": [cause for cause in looked_at if cause.verdict in standing],
+        "refuted": [cause for cause in looked_at if cause.verdict == "refuted"],
+        "untested": [cause for cause in looked_at if cause.verdict == "not_tested"],
+        "unknown": [cause for cause in shown.causes if cause.id == "unknown"],
+        "first_of_query": wording.first_of_query(shown.evidence),
         "integrity": wording.of_step(shown.evidence, "integrity"),
         "gaps": lambda *words: wording.gaps(shown.not_checked, *words),
         "about": lambda *topics: wording.about(shown.evidence, *topics),
@@ -174,7 +185,7 @@ def slice_bars(found: Slice, highest: float) -> str:
 
 
 def _direction(change: Interval) -> str:
-    return "harm" if change.low is not None and change.low > 0 else ""
+    return "harm" if change.low > 0 else ""
 
 
 def _safe(markup: str) -> str:
@@ -209,6 +220,7 @@ def _environment() -> Environment:
     words: tuple[Callable[..., Any], ...] = (
         figures.chance,
         figures.estimate,
+        figures.known,
         figures.count,
         figures.duration,
         figures.metric_name,

@@ -8,29 +8,34 @@ from collections.abc import Callable, Iterable, Sequence
 from mortis.document import figures, wording
 from mortis.document.comparison import comparison
 from mortis.document.figures import INTERVAL, chance, count, duration, estimate, moment, number, percent, points
-from mortis.document.limits import LEVELS, shortened
+from mortis.document.limits import LEVELS, shortened, weight
 from mortis.document.svg import clean
 from mortis.document.timeline import thinned
 from mortis.records import Cause, Evidence, NotChecked, Postmortem, Slice, Window
 
 MOST_POINTS = 60
+MOST_LETTERS = 1_000_000
 SPECIAL = re.compile(r"([\\`*_\[\]~])")
 LINE_START = re.compile(r"^([#+\-=>:]|\d+(?=[.)](?:\s|$)))")
 Section = Callable[[Postmortem], list[str]]
 
 
 def as_markdown(postmortem: Postmortem) -> str:
-    """The document as GitHub Markdown; every text from the data is escaped or stands in a code span."""
-    shown = shortened(postmortem, LEVELS[0])
+    """The document as GitHub Markdown; every text from the data is escaped or stands in a code span.
+
+    What is too long for a reader is cut as on the page.
+    """
+    fitting = (limits for limits in LEVELS if weight(postmortem, limits, enough=MOST_LETTERS) <= MOST_LETTERS)
+    shown = shortened(postmortem, next(fitting, LEVELS[-1]))
     lines = [line for section in SECTIONS for line in [*section(shown), ""]]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
 def prose(text: str) -> str:
-    """Text that reads as it is, on one line and in any cell of a table.
+    r"""Text that reads as it is, on one line and in any cell of a table.
 
     >>> prose("a|b <i> *c*"), prose("1. not a list")
-    ('a&#124;b &lt;i> \\\\*c\\\\*', '1\\\\. not a list')
+    ('a&#124;b &lt;i> \\*c\\*', '1\\. not a list')
     """
     line = " ".join(clean(text).split())
     escaped = SPECIAL.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;")).replace("|", "&#124;")
@@ -42,10 +47,10 @@ def _held(start: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as a code span that no backtick and no pipe breaks; a dash where there is none.
+    r"""Text as a code span that no backtick and no pipe breaks; a dash where there is none.
 
     >>> code("a`b"), code("a|b"), code("")
-    ('``a`b``', '`a\\\\|b`', '–')
+    ('``a`b``', '`a\\|b`', '–')
     """
     line = " ".join(clean(text).split())
     if not line:
@@ -93,7 +98,7 @@ def summary(p: Postmortem) -> list[str]:
     rows = [[name, style.value(level.value), style.between(level), count(level.n)] for name, level in levels]
     change = failure.shift
     rows.append(["Change", style.change(change.value), style.between(change, signed=True), count(change.n)])
-    if failure.baseline.value is not None or failure.incident.value is not None:
+    if figures.known(failure.baseline.value) or figures.known(failure.incident.value):
         lines += table([prose(wording.first_up(figures.metric_name(failure.metric))), "Value", INTERVAL, "n"], rows)
     for claim in wording.summary(p):
         lines += [f"**{claim.question}:** {prose(claim.text)}{refs(p, claim.evidence)}", ""]
@@ -139,10 +144,15 @@ def causes(p: Postmortem) -> list[str]:
     lines = ["## Causes and their tests", ""]
     if not p.causes and p.failure.verdict == "no_failure":
         return [*lines, "No cause was sought, as nothing failed."]
-    if not p.causes:
-        return [*lines, "Cause: unknown.", "", *empty(p, ("cause", "hypothes"), "No hypothesis was tested.")]
+    unknown = [cause for cause in p.causes if cause.id == "unknown"]
+    if unknown or not p.causes:
+        results = [prose(wording.first_up(wording.sentence(c.test.result))) for c in unknown if c.test is not None]
+        lines += [" ".join(["Cause: unknown.", *results]), ""]
+    looked_at = wording.hypotheses(p)
+    if not looked_at:
+        return [*lines, *empty(p, ("cause", "hypothes"), "No hypothesis was tested.")]
     heads = ["Cause", "Verdict", "Confidence", "Share of the drop", "Test", "For", "Against"]
-    return lines + table(heads, [cause_row(p, cause) for cause in p.causes])
+    return lines + table(heads, [cause_row(p, cause) for cause in looked_at])
 
 
 def cause_row(p: Postmortem, cause: Cause) -> list[str]:
@@ -152,13 +162,13 @@ def cause_row(p: Postmortem, cause: Cause) -> list[str]:
     )
     name = prose(wording.cause_name(cause)) + (f": {parameters}" if parameters else "")
     return [
-        name if cause.id == "unknown" else f"{name} ({prose(cause.id)})",
+        f"{name} ({prose(cause.id)})",
         wording.VERDICTS[cause.verdict],
         percent(cause.confidence, 0) if cause.verdict != "not_tested" else figures.NONE,
         wording.share_interval(cause.share_of_drop) if cause.share_of_drop is not None else figures.NONE,
         prose(f"{wording.first_up(cause.test.name)}: {cause.test.result}") if cause.test is not None else figures.NONE,
-        refs(p, cause.evidence_for) or figures.NONE,
-        refs(p, cause.evidence_against) or figures.NONE,
+        refs(p, cause.evidence_for).strip() or figures.NONE,
+        refs(p, cause.evidence_against).strip() or figures.NONE,
     ]
 
 
@@ -231,10 +241,14 @@ def errors(p: Postmortem) -> list[str]:
     if p.failure.error_means:
         lines += [f"What counts as an error: {prose(wording.sentence(p.failure.error_means))}", ""]
     if p.slices:
-        note = prose(wording.sentence(p.slices_note))
+        note = prose(wording.first_up(wording.sentence(p.slices_note)))
         lines += [f"{note}{refs(p, wording.about(p.evidence, 'errors.slices', 'errors.search'))}"]
     else:
-        lines += empty(p, ("slice", "error analysis"), prose(wording.sentence(p.slices_note)) or "No slice stands out.")
+        lines += empty(
+            p,
+            ("slice", "error analysis"),
+            prose(wording.first_up(wording.sentence(p.slices_note))) or "No slice stands out.",
+        )
     for found in p.slices:
         lines += slice_card(found)
     if p.confusion:
@@ -265,10 +279,10 @@ def slice_card(found: Slice) -> list[str]:
         [when, count(rate.errors), count(rate.n), percent(rate.value)]
         for when, rate in (("Baseline", found.baseline), ("Incident", found.incident))
     ]
+    n = count(found.change.n or found.baseline.n + found.incident.n)
     lines = ["", f"### {name}", *table(heads, rows)]
     lines += [
-        f"- Change: {points(found.change.value)} ({INTERVAL}: {wording.change_interval(found.change)},"
-        f" n = {count(found.change.n)})",
+        f"- Change: {points(found.change.value)} ({INTERVAL}: {wording.change_interval(found.change)}, n = {n})",
         f"- Contribution: {percent(found.contribution, 0)} of the excess errors",
         f"- On unseen rows: {unseen}",
         f"- Score: {number(found.score)} (log-likelihood ratio)",
@@ -320,8 +334,9 @@ def closing(p: Postmortem) -> list[str]:
 def appendix(p: Postmortem) -> list[str]:
     """The evidence, the inputs, what was guessed, versions and queries."""
     lines = ["## Appendix", "", "### Evidence", ""]
+    first = wording.first_of_query(p.evidence)
     for place, item in enumerate(p.evidence, start=1):
-        lines += evidence_item(place, item)
+        lines += evidence_item(place, item, first[item.query] if item.query else place)
     lines += ["", "### Inputs"]
     rows = [[code(i.path), prose(i.role) or figures.NONE, count(i.rows), code(i.fingerprint)] for i in p.case.inputs]
     lines += table(["Table", "Role", "Rows", "Fingerprint"], rows)
@@ -337,11 +352,13 @@ def appendix(p: Postmortem) -> list[str]:
     return lines
 
 
-def evidence_item(place: int, item: Evidence) -> list[str]:
-    """One piece of evidence with the anchor that claims link to."""
+def evidence_item(place: int, item: Evidence, first: int) -> list[str]:
+    """One piece of evidence with the anchor that claims link to; `first` is the first one with the same query."""
     value = f" {estimate(item.value)}" if item.value is not None else ""
-    head = f'<a id="evidence-{place}"></a>**\[{place}\] {prose(item.question)}** ({item.status}, {code(item.id)})'
+    head = rf'<a id="evidence-{place}"></a>**\[{place}\] {prose(item.question)}** ({item.status}, {code(item.id)})'
     lines = ["", head, "", f"{prose(wording.sentence(item.statement))}{value}", ""]
+    if first < place:
+        return [*lines, f"[The query of {first}](#evidence-{first})"]
     return lines + (block(item.query) if item.query else [])
 
 

@@ -22,10 +22,10 @@ Value = str | float | None
 
 
 def clean(text: str) -> str:
-    """The text with every sign that a document may not hold replaced.
+    r"""The text with every sign that a document may not hold replaced.
 
-    >>> clean("a\\x00b")
-    'a\ufffdb'
+    >>> ascii(clean("a\x00b"))
+    "'a\\ufffdb'"
     """
     return FORBIDDEN.sub("\ufffd", text)
 
@@ -90,6 +90,7 @@ class Axis:
     end: float
 
     def __call__(self, value: float) -> float:
+        """The pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def inside(self, value: float) -> float:

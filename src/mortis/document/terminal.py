@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from mortis.document.wording import Claim, headline, since_when, summary, what_failed
+from mortis.document.wording import Claim, Clarified, headline, since_when, summary, what_failed
 from mortis.records import ErrorAnalysis, Postmortem, Slice
 
 WIDTH = 100
@@ -23,14 +23,18 @@ def summary_lines(postmortem: Postmortem) -> list[str]:
     return lines
 
 
-def failure_lines(postmortem: Postmortem) -> list[str]:
+def failure_lines(clarified: Clarified) -> list[str]:
     """Step 1's answer as lines."""
-    claims = [what_failed(postmortem), since_when(postmortem)]
-    return [headline(postmortem.failure), "", *(line for claim in claims if claim for line in _answer(claim))]
+    claims = [what_failed(clarified), since_when(clarified)]
+    return [headline(clarified.failure), "", *(line for claim in claims if claim for line in _answer(claim))]
 
 
 def slice_lines(found: ErrorAnalysis) -> list[str]:
-    """Step 5's answer as lines: the note, then one block per slice."""
+    """Step 5's answer as lines: the note, then one block per slice.
+
+    >>> slice_lines(ErrorAnalysis(note="not searched: no failure was found"))
+    ['not searched: no failure was found']
+    """
     return [*textwrap.wrap(found.note, WIDTH), *(line for one in found.slices for line in _slice(one))]
 
 
@@ -51,7 +55,8 @@ def _slice(one: Slice) -> list[str]:
     name = " and ".join(f"{column} {value}" for column, value in one.conditions.items())
     held = "confirmed on the half not searched" if one.held_out else "not confirmed on a second half"
     figures = (
-        f"errors {one.baseline.errors} of {one.baseline.n} before, {one.incident.errors} of {one.incident.n} in the incident "
+        f"errors {one.baseline.errors} of {one.baseline.n} before, "
+        f"{one.incident.errors} of {one.incident.n} in the incident "
         f"({one.change.low:+.3f} to {one.change.high:+.3f}); {one.contribution:.0%} of the excess; {held}"
     )
     return ["", name, *textwrap.wrap(figures, WIDTH, initial_indent="  ", subsequent_indent="  "), f"  {one.query}"]

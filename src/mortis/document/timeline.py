@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from mortis.document.figures import MetricStyle, fixed, metric_name, moment
 from mortis.document.svg import Axis, element, fitted, label, round_ticks, short, time_ticks, words
-from mortis.records import Failure, Interval, Point, Window
+from mortis.records import Failure, Point, Window
 
 MOST_POINTS = 400
 THIN_BEYOND = 600
@@ -68,8 +69,9 @@ def thinned(series: Sequence[Point], *, most: int = MOST_POINTS, beyond: int = T
     Of each stretch of points the lowest and the highest are kept, in their order, so that no peak is lost; of a
     stretch without values, one point, so that the gap stays.
 
+    >>> from mortis.records import Interval
     >>> day = datetime(2013, 8, 1, tzinfo=UTC)
-    >>> many = [Point(day + timedelta(hours=i), Interval(i % 7, None, None)) for i in range(1000)]
+    >>> many = [Point(day + timedelta(hours=i), Interval(i % 7, 0, 9)) for i in range(1000)]
     >>> len(thinned(many)), max(p.value.value for p in thinned(many))
     (400, 6)
     """
@@ -77,7 +79,7 @@ def thinned(series: Sequence[Point], *, most: int = MOST_POINTS, beyond: int = T
         return tuple(series)
     stretches = most // 2
     edges = [round(i * len(series) / stretches) for i in range(stretches + 1)]
-    return tuple(p for a, b in zip(edges, edges[1:], strict=False) for p in _extremes(series[a:b]))
+    return tuple(p for a, b in pairwise(edges) for p in _extremes(series[a:b]))
 
 
 def _extremes(stretch: Sequence[Point]) -> list[Point]:
@@ -87,9 +89,9 @@ def _extremes(stretch: Sequence[Point]) -> list[Point]:
     return [stretch[i] for i in sorted({min(seen)[1], max(seen)[1]})]
 
 
-def finite(value: float | None) -> float | None:
+def finite(value: float) -> float | None:
     """The value, or None where it isn't a number that can be drawn."""
-    return value if value is not None and math.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def timeline(failure: Failure, marks: Sequence[Mark], *, style: MetricStyle, width: int, name: str) -> str:
@@ -161,7 +163,8 @@ def value_range(failure: Failure, points: Sequence[Point]) -> tuple[float, float
     limits = [v for p in points for v in (finite(p.value.low), finite(p.value.high)) if v is not None]
     low = max(low - room, min([low, *limits]))
     high = min(high + room, max([high, *limits]))
-    pad = 0.04 * (high - low) or room
+    # Levels closer than this can't be told apart by their ticks.
+    pad = max(0.04 * (high - low), 1e-9 * max(1.0, abs(low), abs(high)))
     return low - pad, high + pad
 
 
@@ -211,7 +214,7 @@ def _series(frame: Frame, failure: Failure, points: Sequence[Point]) -> list[str
     half = failure.bucket_seconds / 2
     dots: list[str] = []
     for run in runs(points, limits=False):
-        places = [(frame.x(p.start.timestamp() + half), frame.y(p.value.value or 0.0)) for p in run]
+        places = [(frame.x(p.start.timestamp() + half), frame.y(p.value.value)) for p in run]
         path = "M" + "L".join(f"{short(x)} {short(y)}" for x, y in places)
         parts.append(element("path", d=path, class_="line series"))
         dots += [f"M{short(x)} {short(y)}h0" for x, y in places]
@@ -223,8 +226,8 @@ def _series(frame: Frame, failure: Failure, points: Sequence[Point]) -> list[str
 def _ribbon(frame: Frame, failure: Failure, run: Sequence[Point]) -> str:
     """The outline of the intervals: along the upper limits and back along the lower ones."""
     half = failure.bucket_seconds / 2
-    upper = [(frame.x(p.start.timestamp() + half), frame.y.inside(p.value.high or 0.0)) for p in run]
-    lower = [(frame.x(p.start.timestamp() + half), frame.y.inside(p.value.low or 0.0)) for p in run]
+    upper = [(frame.x(p.start.timestamp() + half), frame.y.inside(p.value.high)) for p in run]
+    lower = [(frame.x(p.start.timestamp() + half), frame.y.inside(p.value.low)) for p in run]
     return "M" + "L".join(f"{short(x)} {short(y)}" for x, y in [*upper, *reversed(lower)]) + "Z"
 
 
@@ -327,9 +330,9 @@ def _title(failure: Failure) -> str:
 def _description(failure: Failure, style: MetricStyle, marks: Sequence[Mark]) -> str:
     parts = [
         f"Baseline {style.value(failure.baseline.value)}, incident {style.value(failure.incident.value)}.",
-        f"{len(failure.series)} time buckets from {moment(failure.series[0].start)}"
-        f" to {moment(failure.series[-1].start)} UTC.",
     ]
+    first, last = failure.series[0].start, failure.series[-1].start
+    parts.append(f"{len(failure.series)} time buckets from {moment(first)} to {moment(last)} UTC.")
     if failure.onset is not None:
         parts.append(
             f"Onset {moment(failure.onset.best)} UTC, between {moment(failure.onset.low)} and"

@@ -5,8 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from mortis.document.figures import DAY, INTERVAL, count, duration, metric_name, metric_style, moment, percent, points
+from mortis.document.figures import (
+    DAY,
+    INTERVAL,
+    count,
+    duration,
+    known,
+    metric_name,
+    metric_style,
+    moment,
+    percent,
+    points,
+)
 from mortis.records import Cause, Evidence, Failure, Interval, NotChecked, Postmortem, Slice
 
 VERDICTS = {
@@ -29,6 +41,18 @@ class Claim:
     evidence: tuple[str, ...] = ()
 
 
+class Clarified(Protocol):
+    """What step 1's answer and the whole post-mortem have in common."""
+
+    @property
+    def failure(self) -> Failure:
+        """The failure: verdict, size, onset, impact."""
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What the failure is known by."""
+
+
 def headline(failure: Failure) -> str:
     """The finding in one line: what moved from where to where, that nothing failed, or that it cannot be told."""
     name = metric_name(failure.metric)
@@ -39,7 +63,7 @@ def headline(failure: Failure) -> str:
     style = metric_style(failure)
     before, after = style.value(failure.baseline.value), style.value(failure.incident.value)
     name = name[:1].upper() + name[1:]
-    if failure.baseline.value is None or failure.incident.value is None:
+    if not known(failure.baseline.value, failure.incident.value):
         return f"{name} failed"
     return f"{name} {'fell' if failure.incident.value < failure.baseline.value else 'rose'} from {before} to {after}"
 
@@ -53,22 +77,22 @@ def summary(postmortem: Postmortem) -> tuple[Claim, ...]:
     return tuple(claim for claim in claims if claim is not None)
 
 
-def what_failed(postmortem: Postmortem) -> Claim:
+def what_failed(postmortem: Clarified) -> Claim:
     """What the metric is, and why the verdict is believed."""
     failure = postmortem.failure
     question = {"failure": "What failed", "no_failure": "Why not", "cannot_tell": "Why"}[failure.verdict]
     reason = sentence(failure.reason) or "No reason was recorded."
     name = first_up(metric_name(failure.metric))
-    definition = f"{name}: {sentence(failure.definition)}" if failure.definition else f"{name}."
+    definition = f"{name} = {sentence(failure.definition)}" if failure.definition else f"{name}."
     labels = ""
     if failure.label_maturity is not None:
         labels = f"{percent(failure.label_maturity)} of the incident's labels had arrived."
     text, further = (definition, reason) if failure.verdict == "failure" else (reason, definition)
     details = tuple(part for part in (further, labels) if part)
-    return Claim(question, text, details, about(postmortem.evidence, "clarify.metric", "clarify.verdict"))
+    return Claim(question, text, details, about(postmortem.evidence, "clarify.shift", "clarify.maturity"))
 
 
-def since_when(postmortem: Postmortem) -> Claim | None:
+def since_when(postmortem: Clarified) -> Claim | None:
     """The onset with its interval, its shape, and how long it took to be seen; None where nothing began."""
     failure = postmortem.failure
     onset = failure.onset
@@ -132,7 +156,7 @@ def how_sure(cause: Cause, *, named: bool = False) -> list[str]:
     parts = [f"{start}, confidence {percent(cause.confidence, 0)}."]
     if cause.test is not None:
         parts.append(f"{first_up(cause.test.name)}: {sentence(cause.test.result)}")
-    if cause.share_of_drop is not None and cause.share_of_drop.value is not None:
+    if cause.share_of_drop is not None and known(cause.share_of_drop.value):
         parts.append(f"Share of the drop: {share_interval(cause.share_of_drop)}.")
     return parts
 
@@ -146,7 +170,7 @@ def unknown_cause(postmortem: Postmortem) -> Claim:
     tally = [(sum(c.verdict == key for c in looked_at), word) for key, word in VERDICTS.items()]
     became = ", ".join(f"{n} {word}" for n, word in tally if n)
     details = [f"Of {len(looked_at)} hypotheses: {became}."]
-    if postmortem.unexplained_share.value is not None:
+    if known(postmortem.unexplained_share.value):
         details.append(f"Unexplained share of the drop: {share_interval(postmortem.unexplained_share)}.")
     against = dict.fromkeys(id_ for cause in tested for id_ in cause.evidence_against)
     return Claim("Cause", "Unknown. No hypothesis survived its test.", tuple(details), tuple(against))
@@ -167,9 +191,9 @@ def who_was_hit(postmortem: Postmortem) -> Claim:
     impact = postmortem.failure.impact
     details = [f"{count(impact.predictions)} predictions were served in the incident."]
     excess = impact.excess_errors
-    if excess.value is not None:
+    if known(excess.value):
         limits = ""
-        if excess.low is not None and excess.high is not None:
+        if known(excess.low, excess.high):
             limits = f" ({INTERVAL}: {count(excess.low)} to {count(excess.high)}, n = {count(excess.n)})"
         details.append(f"Errors beyond the baseline's rate: {count(excess.value)}{limits}.")
     ids = (
@@ -177,18 +201,18 @@ def who_was_hit(postmortem: Postmortem) -> Claim:
         *about(postmortem.evidence, "clarify.impact"),
     )
     if not postmortem.slices:
-        text = sentence(postmortem.slices_note) or "No part of the traffic stands out."
-        return Claim("Who was hit", text, tuple(details), tuple(dict.fromkeys(ids)))
-    return Claim("Who was hit", f"{hit(postmortem.slices[0])}.", tuple(details), tuple(dict.fromkeys(ids)))
+        text = first_up(sentence(postmortem.slices_note)) or "No part of the traffic stands out."
+        return Claim("Who was hit", text, tuple(details), ids)
+    return Claim("Who was hit", f"{hit(postmortem.slices[0])}.", tuple(details), ids)
 
 
 def hit(found: Slice) -> str:
-    """A slice in one sentence: where, and how its rate of errors moved.
+    r"""A slice in one sentence: where, and how its rate of errors moved.
 
     >>> from mortis.records import Rate
     >>> rise = Interval(0.1, 0.08, 0.12)
     >>> found = Slice({"device": "ios"}, "", Rate(5, 100), Rate(15, 100), rise, 0.4, 9.1, 0.001, True)
-    >>> hit(found).replace("\\u202f", " ")
+    >>> hit(found).replace("\u202f", " ")
     'device = ios: 5.0 % wrong before, 15.0 % in the incident; 40 % of the excess errors'
     """
     rates = ", ".join(
@@ -237,17 +261,16 @@ def gaps(not_checked: Sequence[NotChecked], *words: str) -> tuple[NotChecked, ..
 
 
 def about(evidence: Sequence[Evidence], *topics: str) -> tuple[str, ...]:
-    """The ids of the evidence on a topic such as `clarify.onset`; all of its step where none is so precise.
+    """The ids of the evidence on topics such as `clarify.onset`.
 
     An id is `step.topic`, maybe `step.topic.detail`; other separators than the dot are understood too.
 
-    >>> about([Evidence("clarify.onset", "?", "."), Evidence("clarify.metric", "?", ".")], "clarify.onset")
-    ('clarify.onset',)
+    >>> found = [Evidence("clarify.onset", "?", "."), Evidence("errors.slice-1", "?", ".")]
+    >>> about(found, "clarify.onset"), about(found, "errors.slice.1"), about(found, "errors.slice.10")
+    (('clarify.onset',), ('errors.slice-1',), ())
     """
     plain = [(re.sub(r"[^\w]+", ".", item.id).lower(), item.id) for item in evidence]
-    exact = tuple(id_ for path, id_ in plain if any(f"{path}.".startswith(f"{topic}.") for topic in topics))
-    steps = {topic.partition(".")[0] for topic in topics[:1]}
-    return exact or tuple(id_ for path, id_ in plain if path.partition(".")[0] in steps)
+    return tuple(id_ for path, id_ in plain if any(f"{path}.".startswith(f"{topic}.") for topic in topics))
 
 
 def of_step(evidence: Iterable[Evidence], step: str) -> list[Evidence]:
@@ -262,10 +285,20 @@ def of_step(evidence: Iterable[Evidence], step: str) -> list[Evidence]:
     return [item for item in evidence if re.match(rf"{step}\b", item.id.lower().replace("_", "."))]
 
 
+def first_of_query(evidence: Sequence[Evidence]) -> dict[str, int]:
+    """The number of the first evidence that rests on a query, by query: later ones refer to it.
+
+    >>> first_of_query([Evidence("a", "?", ".", query="SELECT 1"), Evidence("b", "?", ".", query="SELECT 1")])
+    {'SELECT 1': 1}
+    """
+    return {item.query: number for number, item in reversed(list(enumerate(evidence, start=1))) if item.query}
+
+
 def share_interval(interval: Interval) -> str:
     """A share with its 95 % interval and the rows behind it."""
-    limits = [percent(v, 0) for v in (interval.low, interval.high) if v is not None]
-    inside = [f"{INTERVAL}: {limits[0]} to {limits[1]}"] if len(limits) == 2 else []
+    inside = []
+    if known(interval.low, interval.high):
+        inside.append(f"{INTERVAL}: {percent(interval.low, 0)} to {percent(interval.high, 0)}")
     inside += [f"n = {count(interval.n)}"] if interval.n else []
     return percent(interval.value, 0) + (f" ({', '.join(inside)})" if inside else "")
 

@@ -94,6 +94,8 @@ class Sheet:
         unit = self.time_unit(column)
         if (kind == "number" and not unit) or kind == "other" or self.columns[column].is_bool:
             return None
+        if kind == "category" and not self.counts(column):
+            return None
         if column not in self._spans:
             self._spans[column] = self.engine.span(self.table, column, unit)
         return self._spans[column] if self._spans[column].first is not None else None

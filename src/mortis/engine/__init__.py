@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mortis.problems import InputProblem, listed
 
@@ -30,7 +30,7 @@ def silent(_what: str, _done: int, _rows: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a column of times holds: rows, nulls, first and last moment (epoch seconds), and the first row that is no time."""
+    """What a column of times holds: rows, nulls, first and last moment (epoch seconds), first row that is no time."""
 
     rows: int
     nulls: int
@@ -86,8 +86,10 @@ class Engine(Protocol):
     def coded(self, dataset: Dataset, layout: Layout, windows: Sequence[Window], *, most: int) -> Sequence[CodedSample]:
         """Each window's rows as small integers, at most about `most` each; the same codes in all windows."""
 
-    def count(self, dataset: Dataset, slices: Sequence[Sequence[Condition]], windows: Sequence[Window]) -> Any:
-        """Errors and rows of every slice in every window, over all rows: [slice][window] of Rate."""
+    def count(
+        self, dataset: Dataset, slices: Sequence[Sequence[Condition]], windows: Sequence[Window]
+    ) -> Sequence[Sequence[Rate]]:
+        """Errors and rows of every slice in every window, over all rows: [slice][window]."""
 
     def grouped(self, table: Table, *, time: str, unit: str, sums: Sequence[str], window: Window) -> pa.Table:
         """A window's rows grouped by every other column as text, with the `sums` columns added up as `mortis_0`, ..."""
@@ -106,6 +108,10 @@ def open_engine(name: str = "duckdb", *, watch: Watch = silent) -> Engine:
     """The engine of that name.
 
     Raises InputProblem where there is none.
+
+    >>> open_engine("sqlite")
+    Traceback (most recent call last):
+    mortis.problems.InputProblem: --engine sqlite: no such engine; there are ...duckdb...
     """
     known = ENGINES | {e.name: e.value for e in entry_points(group="mortis.engines")}
     if name not in known:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mortis.engine.dataset import OUTCOMES, Dataset, Layout, NumberLayout
-from mortis.profiles import NULL, CategoryProfile, Cell, Extremes, NumberProfile, Profile, Tally
+from mortis.profiles import NULL, CategoryProfile, Cell, Extremes, Floats, NumberProfile, Profile, Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,7 +95,9 @@ def _quality(dataset: Dataset, table: pa.Table) -> tuple[Tally, Tally]:
     if dataset.task == "multiclass":
         return _multiclass(table), _confusion(table)
     named = [c for c in table.column_names if c not in ("bucket", "version")]
-    sums = {(row["bucket"], row["version"]): {c: float(row[c] or 0) for c in named} for row in table.to_pylist()}
+    sums: dict[Cell, dict[str, float]] = {
+        (row["bucket"], row["version"]): {c: float(row[c] or 0) for c in named} for row in table.to_pylist()
+    }
     return Tally.of(sums), Tally()
 
 
@@ -105,32 +107,56 @@ def _add(sums: dict[Cell, dict[str, float]], cell: Cell, figures: Iterable[tuple
         own[slot] = own.get(slot, 0.0) + float(figure or 0.0)
 
 
+class _Scatter:
+    """Adds figures up by cell and slot, a whole column at a time: a log of many versions and scores has many rows here."""
+
+    def __init__(self, table: pa.Table) -> None:
+        keys = list(zip(table["bucket"].to_pylist(), table["version"].to_pylist(), strict=True))
+        self._cells = tuple(sorted(set(keys)))
+        place = {cell: i for i, cell in enumerate(self._cells)}
+        self._row = np.array([place[key] for key in keys], dtype=np.intp)
+        self._sums: dict[str, Floats] = {}
+
+    def add(self, slot: str, figures: Floats, where: Any = True) -> None:
+        """Add the figures of the rows where a condition holds to one slot."""
+        chosen = np.broadcast_to(where, self._row.shape)
+        own = self._sums.setdefault(slot, np.zeros(len(self._cells)))
+        own += np.bincount(self._row[chosen], figures[chosen], len(self._cells))
+
+    def add_by(self, prefix: str, number: Floats, figures: Floats, where: Any) -> None:
+        """Add the figures to the slots `prefix` + number, row by row its own."""
+        for one in np.unique(number[where]):
+            self.add(f"{prefix}{int(one)}", figures, where & (number == one))
+
+    def tally(self) -> Tally:
+        """What was added."""
+        values = np.column_stack(list(self._sums.values())) if self._sums else np.zeros((len(self._cells), 0))
+        return Tally(self._cells, tuple(self._sums), values)
+
+
 def _binary(table: pa.Table) -> Tally:
-    sums: dict[Cell, dict[str, float]] = {}
-    names = {(0, 0): "tn", (0, 1): "fp", (1, 0): "fn", (1, 1): "tp"}
-    for row in table.to_pylist():
-        cell = (row["bucket"], row["version"])
-        _add(sums, cell, [(slot, row[slot]) for slot in ("rows", "unserved", "failures")])
-        if row["y"] is None:
-            continue
-        if row["p"] is not None:
-            _add(sums, cell, [("labelled", row["rows"]), (names[row["y"], row["p"]], row["rows"])])
-        if row["bin"] is not None:
-            at, scored = row["tenth"], row["scored"]
-            _add(
-                sums,
-                cell,
-                [
-                    (f"score{row['y']}:{row['bin']}", scored),
-                    ("scored", scored),
-                    ("log_loss", row["log_loss"]),
-                    ("brier", row["brier"]),
-                    (f"calibration_n:{at}", scored),
-                    (f"calibration_score:{at}", row["score"]),
-                    (f"calibration_positive:{at}", scored * row["y"]),
-                ],
-            )
-    return Tally.of(sums)
+    def column(name: str) -> Floats:
+        return np.asarray(table[name].cast("float64").to_numpy(zero_copy_only=False), dtype=float)
+
+    rows, y, p, at = column("rows"), column("y"), column("p"), column("bin")
+    labelled, predicted, known = np.isfinite(y), np.isfinite(p), np.isfinite(y) & np.isfinite(at)
+    sums = _Scatter(table)
+    for slot in ("rows", "unserved", "failures"):
+        sums.add(slot, np.nan_to_num(column(slot)))
+    sums.add("predicted", rows, predicted)
+    sums.add("positives", rows, predicted & (p == 1))
+    sums.add("labelled", rows, labelled & predicted)
+    for slot, label, prediction in (("tn", 0, 0), ("fp", 0, 1), ("fn", 1, 0), ("tp", 1, 1)):
+        sums.add(slot, rows, (y == label) & (p == prediction))
+    scored, tenth = column("scored"), column("tenth")
+    for slot in ("scored", "log_loss", "brier"):
+        sums.add(slot, np.nan_to_num(column(slot)), known)
+    for label in (0, 1):
+        sums.add_by(f"score{label}:", at, scored, known & (y == label))
+    sums.add_by("calibration_n:", tenth, scored, known)
+    sums.add_by("calibration_score:", tenth, np.nan_to_num(column("score")), known)
+    sums.add_by("calibration_positive:", tenth, scored, known & (y == 1))
+    return sums.tally()
 
 
 def _multiclass(table: pa.Table) -> Tally:

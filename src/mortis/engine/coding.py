@@ -59,7 +59,12 @@ def _range_name(low: float | None, high: float | None) -> str:
 
 
 def category_coding(name: str, columns: Sequence[pa.ChunkedArray]) -> Coding:
-    """One code for each of the commonest values over all windows, one for null where it occurs, one for the rest."""
+    """One code for each of the commonest values over all windows, one for null where it occurs, one for the rest.
+
+    >>> import pyarrow as pa
+    >>> category_coding("origin", [pa.chunked_array([["EWR", "JFK"]]), pa.chunked_array([["JFK"]])]).names
+    ('JFK', 'EWR')
+    """
     counts: Counter[str] = Counter()
     for column in columns:
         for entry in column.value_counts().to_pylist():
@@ -83,7 +88,11 @@ def category_coding(name: str, columns: Sequence[pa.ChunkedArray]) -> Coding:
 def assemble_samples(
     layout: Layout, columns: tuple[str, ...], fetched: Sequence[tuple[pa.Table, bool]]
 ) -> tuple[CodedSample, ...]:
-    """Coded samples of several windows under one coding."""
+    """Coded samples of several windows under one coding, so that a code means the same in all of them.
+
+    `fetched` holds for each window the table with `outcome`, `half` and one column `k0`, `k1`, ... for each of
+    `columns`, and whether it has all rows.
+    """
     codings = [
         number_coding(name, layout.numbers[name].edges)
         if name in layout.numbers

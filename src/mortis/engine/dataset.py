@@ -33,7 +33,8 @@ OUTCOMES: dict[str, tuple[str, ...]] = {
 class Judgement:
     """How a row is judged: by which outcomes, beyond which tolerance, and among which outcomes an error is counted.
 
-    `tolerance` is the absolute error (regression), the figure (score) or the latency beyond which a row counts as an error.
+    `tolerance` is the absolute error (regression), the figure (score) or the latency (milliseconds) beyond which a row
+    counts as an error.
     """
 
     by: str
@@ -72,8 +73,9 @@ class LabelTable:
 class Dataset:
     """The prediction log with its roles, ready for an engine.
 
-    `origin` (epoch seconds) is where time buckets of `width` seconds are counted from; `time_unit` tells what a numeric time
-    column counts ("s", "ms", "us"), and is empty for times proper. `label_age_hours` is the age up to which labels count.
+    `origin` (epoch seconds) is where time buckets of `width` seconds are counted from; `time_unit` tells what a numeric
+    time column counts ("s", "ms", "us"), and is empty for times proper. `label_age_hours` is the age up to which labels
+    count.
     """
 
     predictions: Table

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -58,6 +57,8 @@ class DuckDBEngine:
         self._queries: list[tuple[str, str]] = []
         self._views: dict[tuple[Table, tuple[str, ...]], str] = {}
         self._log_rows = 0
+        self._rows_of: tuple[Dataset, ir.Table] | None = None
+        self._rows_kind = ""
 
     @property
     def queries(self) -> Sequence[tuple[str, str]]:
@@ -96,7 +97,7 @@ class DuckDBEngine:
         found = self._fetch(
             f"SELECT count(*) AS rows, count(*) - count({name}) AS nulls, min(epoch({parsed}))::BIGINT AS first,"
             f" max(epoch({parsed}))::BIGINT AS last, count({name}) - count({parsed}) AS bad,"
-            f" count_if({offset}) AS zoned FROM {source}",
+            f" coalesce(count_if({offset}), 0) AS zoned FROM {source}",
             "reading the times",
         ).to_pylist()[0]
         self._log_rows = max(self._log_rows, found["rows"])
@@ -136,12 +137,11 @@ class DuckDBEngine:
 
     def profile(self, dataset: Dataset, layout: Layout) -> Profile:
         """The one pass: numbers in one group-by, each category in its own, the quality figures in one."""
-        numbers = self._run(ex.numbers_pass(self._canonical(dataset, layout.numbers), layout), "numbers")
+        table = self._canonical(dataset)
+        numbers = self._run(ex.numbers_pass(table, layout), "numbers")
         categories = {
-            name: self._run(ex.category_pass(self._canonical(dataset, (name,)), name), f"categories of {name}")
-            for name in layout.categories
+            name: self._run(ex.category_pass(table, name), f"categories of {name}") for name in layout.categories
         }
-        table = self._canonical(dataset, ())
         quality = self._run(ex.quality_pass(dataset, table), "quality figures")
         classes = {
             label: self._run(ex.class_pass(dataset, table, label), f"scores of class {label}")
@@ -204,18 +204,28 @@ class DuckDBEngine:
         every = -(-count // most)
         return (table.filter(table.row_hash % every == 0) if every > 1 else table), every <= 1
 
-    def _canonical(self, dataset: Dataset, features: Iterable[str] | None = None) -> ir.Table:
-        """The log under canonical names with some of its features (all by default): what isn't read needn't be compiled."""
-        if features is not None:
-            wanted = set(features)
-            dataset = replace(dataset, features=tuple(name for name in dataset.features if name in wanted))
-        text = (dataset.roles.time,)
-        self._name(ex.PREDICTIONS, self._view(dataset.predictions, text=text))
-        label_schema = None
-        if dataset.labels is not None:
-            self._name(ex.LABELS, self._view(dataset.labels.table))
-            label_schema = self._schema_of(ex.LABELS)
-        return ex.canonical(dataset, self._schema_of(ex.PREDICTIONS), label_schema)
+    def _canonical(self, dataset: Dataset) -> ir.Table:
+        """The log under canonical names, compiled once per dataset: a view, or a table where a join or a rank is behind it."""
+        if self._rows_of is None or self._rows_of[0] != dataset:
+            self._name(ex.PREDICTIONS, self._view(dataset.predictions, text=(dataset.roles.time,)))
+            label_schema = None
+            if dataset.labels is not None:
+                self._name(ex.LABELS, self._view(dataset.labels.table))
+                label_schema = self._schema_of(ex.LABELS)
+            rows = ex.canonical(dataset, self._schema_of(ex.PREDICTIONS), label_schema)
+            self._make_rows(rows, stored=dataset.labels is not None or dataset.task == "ranking")
+            self._rows_of = (dataset, ibis.table(rows.schema(), name=ex.ROWS))
+        return self._rows_of[1]
+
+    def _make_rows(self, rows: ir.Table, *, stored: bool) -> None:
+        """What every question reads, under one name; stored where each question would join or rank anew."""
+        for kind in ("VIEW", "TABLE"):
+            if self._rows_kind == kind:
+                self._con.execute(f"DROP {kind} {ex.ROWS}")
+        self._rows_kind = "TABLE" if stored else "VIEW"
+        sql = f"CREATE TEMP {self._rows_kind} {ex.ROWS} AS {ibis.to_sql(rows, dialect='duckdb')}"
+        self._queries.append(("the log under canonical names", sql))
+        self._execute(sql, "joining labels" if stored else "naming columns")
 
     def _name(self, alias: str, view: str) -> None:
         self._con.execute(f"CREATE OR REPLACE TEMP VIEW {_quoted(alias)} AS SELECT * FROM {_quoted(view)}")
@@ -229,6 +239,7 @@ class DuckDBEngine:
     def _view(self, table: Table, *, text: tuple[str, ...] = ()) -> str:
         """The name of a view on the table, made on first use."""
         text = text if table.format == "csv" else ()
+        # A frame goes by its identity, which lasts as long as its view: comparing frames would compare their rows.
         key = (table, text)
         if key not in self._views:
             view = f"mortis_source_{len(self._views)}"
@@ -265,7 +276,7 @@ class DuckDBEngine:
                 raise WorkProblem(f"{table.name}: the DuckDB engine has no reader for {other}")
 
     def _csv_scan(self, table: Table, text: tuple[str, ...]) -> str:
-        """The scan of CSV files, with times left as text: what DuckDB would make of them silently is looked at first."""
+        """The scan of CSV files, with times left as text: what DuckDB would silently make of them is looked at."""
         scan = f"read_csv({_files(table)}, union_by_name = true"
         if not text:
             return scan + ")"
@@ -294,17 +305,25 @@ class DuckDBEngine:
         return self._fetch(sql, what)
 
     def _fetch(self, sql: str, what: str) -> pa.Table:
-        """The query's result, run beside a loop that reports progress and lets Ctrl-C through."""
-        result: list[pa.Table] = []
+        """The query's result as an Arrow table."""
+        return self._beside(lambda: self._con.sql(sql).to_arrow_table(), what)
+
+    def _execute(self, sql: str, what: str) -> None:
+        """Run a statement that returns no rows."""
+        self._beside(lambda: self._con.execute(sql).fetchall(), what)
+
+    def _beside(self, work: Callable[[], Any], what: str) -> Any:
+        """What the work returns, done beside a loop that reports progress and lets Ctrl-C through."""
+        result: list[Any] = []
         failure: list[duckdb.Error] = []
 
-        def work() -> None:
+        def run() -> None:
             try:
-                result.append(self._con.sql(sql).to_arrow_table())
+                result.append(work())
             except duckdb.Error as error:
                 failure.append(error)
 
-        thread = threading.Thread(target=work, daemon=True)
+        thread = threading.Thread(target=run, daemon=True)
         thread.start()
         try:
             while thread.is_alive():

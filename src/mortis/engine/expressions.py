@@ -1,7 +1,7 @@
 """The one pass as Ibis expressions: pure builders that any backend compiles; nothing here touches a row.
 
-Two forms are avoided for their cost on DuckDB: aggregates with FILTER, and wide UNION ALLs of group-bys. Bucket counts come from
-sums of comparisons with the edges, which every backend has.
+Two forms are avoided for their cost on DuckDB: aggregates with FILTER, and wide UNION ALLs of group-bys. Bucket counts
+come from sums of comparisons with the edges, which every backend has.
 """
 
 from __future__ import annotations
@@ -13,23 +13,16 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from mortis.engine.dataset import (
-    LABEL,
-    LABEL_AGE,
-    LATENCY,
-    OUTCOMES,
-    PREDICTION,
-    SCORE,
-    Condition,
-    Dataset,
-    Layout,
-)
+from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, OUTCOMES, PREDICTION, SCORE, Condition, Dataset, Layout
 from mortis.profiles import NULL, OTHER
 
 PREDICTIONS = "mortis_predictions"
 LABELS = "mortis_labels"
+ROWS = "mortis_rows"
 SCORE_BINS_PER_LOGIT = 8
 SCORE_LOGIT_LIMIT = 12
+RAW_SCORE_BINS = 64
+RAW_SCORE_LIMIT = 24
 CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
@@ -88,6 +81,7 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
     plain = labels.select(
         label_key=labels[spec.id].cast("string"), y_raw=_plain(labels[spec.label]), label_second=arrived
     )
+    plain = plain.filter(plain.y_raw.notnull())
     order = [plain.label_second, plain.y_raw.cast("string")]
     first = plain.mutate(nth=ibis.row_number().over(group_by=plain.label_key, order_by=order))
     first = first.filter(first.nth == 0).drop("nth")
@@ -184,13 +178,13 @@ def _outcome(dataset: Dataset, table: ir.Table) -> ir.Value:
 def _failed(dataset: Dataset, table: ir.Table) -> ir.Value:
     """Whether no prediction was served, or the log says that the request failed."""
     if dataset.roles.error:
-        return table.failed.fill_null(True).cast("int8")
+        return table.failed.fill_null(ibis.literal(value=True)).cast("int8")
     served = table.p_raw if dataset.roles.prediction else table.s
     return served.isnull().cast("int8")
 
 
 def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
-    """The rows with rank by score and by relevance (0 = best), gains discounted up to k, and whether their query is a hit.
+    """The rows with rank by score and by relevance (0 = best), gains discounted up to k, and if their query is a hit.
 
     Source: Järvelin and Kekäläinen 2002, 'Cumulated gain-based evaluation of IR techniques' (linear gain).
     """
@@ -215,7 +209,7 @@ def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
 
 
 def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
-    """Counts below each edge, nulls, moments and extremes of every number by (bucket, version, outcome), in one group-by.
+    """Counts below each edge, moments, extremes of every number by (bucket, version, outcome), in one group-by.
 
     Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`.
     """
@@ -235,12 +229,19 @@ def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
 
 
 def column_of(name: str) -> str:
-    """The canonical table's column for a profiled name: a feature, or a role in parentheses."""
+    """The canonical table's column for a profiled name: a feature, or a role in parentheses.
+
+    >>> column_of("distance"), column_of(LATENCY)
+    ('f:distance', 'latency')
+    """
     return _ROLE_COLUMNS.get(name, f"f:{name}")
 
 
 def category_pass(table: ir.Table, name: str) -> ir.Table:
-    """Rows by (bucket, version, outcome, value) for the 64 commonest values; the rest as `(other)`, how many there are in `all_values`."""
+    """Rows by (bucket, version, outcome, value), `named` after the 64 commonest values and `(other)`.
+
+    `all_values` is how many values there are, null among them.
+    """
     value = table[column_of(name)].fill_null(NULL)
     counts = table.group_by(["bucket", "version", "outcome", value.name("value")]).aggregate(rows=table.count())
     totals = counts.group_by("value").aggregate(total=counts.rows.sum())
@@ -254,7 +255,7 @@ def category_pass(table: ir.Table, name: str) -> ir.Table:
 
 
 def quality_pass(dataset: Dataset, table: ir.Table) -> ir.Table:
-    """The figures that the metrics are made of, additive by (bucket, version) and, for classes, by y, p and score bin."""
+    """The figures that the metrics are made of, additive by (bucket, version); for classes, by y, p, score bin too."""
     served = table.p_raw if dataset.roles.prediction else table.s
     common = {"rows": table.count(), "unserved": served.isnull().cast("int32").sum()}
     common["failures"] = table.failed.cast("int32").sum() if dataset.roles.error else ibis.literal(0)
@@ -274,7 +275,7 @@ def quality_pass(dataset: Dataset, table: ir.Table) -> ir.Table:
 
 def _binary_quality(dataset: Dataset, table: ir.Table, common: dict[str, ir.Value]) -> ir.Table:
     sure = table.s.clip(lower=1e-15, upper=1 - 1e-15) if dataset.probability else ibis.literal(0.5)
-    loss = (table.y == 1).ifelse(-sure.ln(), -(1 - sure).ln())
+    loss = -(table.y == 1).ifelse(sure, 1 - sure).ln()
     off = table.s - table.y
     keys = [
         "bucket",
@@ -289,12 +290,13 @@ def _binary_quality(dataset: Dataset, table: ir.Table, common: dict[str, ir.Valu
 
 
 def score_bin(dataset: Dataset, score: ir.Value) -> ir.Value:
-    """The score's bin, in order of the score: an eighth of a logit wide for probabilities, a 256th of -8..8 otherwise."""
+    """The score's bin, in the score's order: an eighth of a logit for a probability, else a 64th of ln(1 + |x|)."""
     if dataset.probability:
         sure = score.clip(lower=1e-9, upper=1 - 1e-9)
         wide = (sure / (1 - sure)).ln().clip(lower=-SCORE_LOGIT_LIMIT, upper=SCORE_LOGIT_LIMIT) * SCORE_BINS_PER_LOGIT
         return (wide.floor() + SCORE_LOGIT_LIMIT * SCORE_BINS_PER_LOGIT).cast("int16")
-    return ((score.clip(lower=-8.0, upper=8.0) + 8.0) * 16.0).floor().cast("int16")
+    wide = (1 + score.abs()).ln().clip(upper=RAW_SCORE_LIMIT) * RAW_SCORE_BINS
+    return ((score < 0).ifelse(-wide, wide).floor() + RAW_SCORE_LIMIT * RAW_SCORE_BINS).cast("int16")
 
 
 def _calibration_bin(score: ir.Value) -> ir.Value:
@@ -375,8 +377,17 @@ def coded(table: ir.Table, layout: Layout, columns: Iterable[str]) -> dict[str, 
 
 
 def matches(table: ir.Table, conditions: Iterable[Condition]) -> ir.BooleanValue:
-    """Whether a row fulfils every condition of a slice; never null."""
-    fulfilled: Any = ibis.literal(True)
+    """Whether a row fulfils every condition of a slice; never null.
+
+    >>> rows = ibis.table({"f:origin": "string"}, name="log")
+    >>> print(ibis.to_sql(rows.filter(matches(rows, [Condition("origin", value="EWR")])), dialect="duckdb"))
+    SELECT
+      *
+    FROM "log" AS "t0"
+    WHERE
+      COALESCE("t0"."f:origin" = 'EWR', FALSE)
+    """
+    fulfilled: Any = ibis.literal(value=True)
     for one in conditions:
         x = table[column_of(one.column)]
         if one.is_null:
@@ -389,5 +400,5 @@ def matches(table: ir.Table, conditions: Iterable[Condition]) -> ir.BooleanValue
             test = x.notnull()
             test = test & (x >= one.low) if one.low is not None else test
             test = test & (x < one.high) if one.high is not None else test
-        fulfilled = fulfilled & test.fill_null(False)
+        fulfilled = fulfilled & test.fill_null(ibis.literal(value=False))
     return fulfilled

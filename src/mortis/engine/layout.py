@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BINS = 12
-LATENCY_BINS = 32
+# The baseline's body and tail, and beyond its 99th percentile half octaves up to 512 times that: incidents are slow.
+LATENCY_QUANTILES = (0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99)
+LATENCY_HALF_OCTAVES = 18
 LABEL_AGE_EDGES = (0, 1, 6, 12, 24, 36, 48, 72, 96, 120, 144, 168, 240, 336, 504, 720, 1080, 1440, 2160, 4320)
 
 
@@ -33,7 +35,7 @@ def make_layout(dataset: Dataset, sample: pa.Table, *, bins: int = BINS) -> Layo
         numbers[PREDICTION] = number_layout(_values(sample["p"]), bins=bins)
         numbers[LABEL] = number_layout(_values(sample["y"]), bins=bins)
     if dataset.roles.latency_ms:
-        numbers[LATENCY] = number_layout(_values(sample["latency"]), bins=LATENCY_BINS)
+        numbers[LATENCY] = latency_layout(_values(sample["latency"]))
     if dataset.labels is not None and dataset.labels.time:
         numbers[LABEL_AGE] = NumberLayout(tuple(float(edge) for edge in LABEL_AGE_EDGES), 0.0)
     return Layout(numbers, tuple(categories))
@@ -65,3 +67,17 @@ def number_layout(values: Iterable[float], *, bins: int = BINS) -> NumberLayout:
         edges = np.unique(np.quantile(x, np.arange(1, bins) / bins, method="higher"))
         edges = edges[edges > distinct[0]]
     return NumberLayout(tuple(float(e) for e in edges), float(np.median(x)))
+
+
+def latency_layout(values: np.ndarray) -> NumberLayout:
+    """Edges at quantiles of the latencies (milliseconds) and, above the 99th percentile, at equal ratios.
+
+    >>> [round(edge) for edge in latency_layout(np.arange(1.0, 101.0)).edges[11:16]]
+    [97, 98, 99, 140, 198]
+    """
+    x = values[np.isfinite(values)]
+    if not len(x):
+        return NumberLayout((), 0.0)
+    body = np.quantile(x, LATENCY_QUANTILES, method="inverted_cdf")
+    tail = max(float(body[-1]), 1e-3) * np.sqrt(2.0) ** np.arange(1, LATENCY_HALF_OCTAVES + 1)
+    return NumberLayout(tuple(float(e) for e in np.unique([*body, *tail])), float(np.median(x)))

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 def to_ibis(kind: pa.DataType) -> dt.DataType | None:
-    """The Ibis type of an Arrow type; None for nested and binary ones, which no question reads."""
+    """The Ibis type of an Arrow type; None for nested and binary ones, which no question reads.
+
+    >>> import pyarrow as pa
+    >>> to_ibis(pa.int16()), to_ibis(pa.large_string()), to_ibis(pa.list_(pa.int16()))
+    (Int16(nullable=True), String(length=None, nullable=True), None)
+    """
     import pyarrow.types as at
 
     plain = {"bool": "boolean", "float": "float32", "double": "float64", "halffloat": "float16", "date32[day]": "date"}
@@ -34,13 +39,23 @@ def to_ibis(kind: pa.DataType) -> dt.DataType | None:
 
 
 def schema_of(arrow: pa.Schema) -> ibis.Schema:
-    """The Ibis schema of an Arrow schema, without the columns that no question reads."""
+    """The Ibis schema of an Arrow schema, without the columns that no question reads.
+
+    >>> import pyarrow as pa
+    >>> schema_of(pa.schema({"hour": pa.int8(), "raw": pa.binary()})).names
+    ('hour',)
+    """
     kinds = {field.name: to_ibis(field.type) for field in arrow}
     return ibis.schema({name: kind for name, kind in kinds.items() if kind is not None})
 
 
 def kind_of(arrow: pa.DataType) -> Kind:
-    """What a column of this type is good for."""
+    """What a column of this type is good for.
+
+    >>> import pyarrow as pa
+    >>> kind_of(pa.float32()), kind_of(pa.bool_()), kind_of(pa.timestamp("us")), kind_of(pa.binary())
+    ('number', 'category', 'time', 'other')
+    """
     kind = to_ibis(arrow)
     if kind is None:
         return "other"

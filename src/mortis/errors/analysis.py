@@ -20,7 +20,7 @@ FEWEST_ROWS_A_WINDOW = 20
 
 
 def search_slices(samples: Sequence[CodedSample], judgement: Judgement) -> SliceReport | None:
-    """The slices in which errors rose between two windows' coded rows; None where a window has too few rows to search."""
+    """The slices in which errors rose between two windows' coded rows; None where a window has too few to search."""
     before, after = (_coded_rows(sample, judgement) for sample in samples)
     if min(len(before.n), len(after.n)) < FEWEST_ROWS_A_WINDOW or not before.columns:
         return None
@@ -28,7 +28,7 @@ def search_slices(samples: Sequence[CodedSample], judgement: Judgement) -> Slice
 
 
 def _coded_rows(sample: CodedSample, judgement: Judgement) -> CodedRows:
-    """The rows that the metric is about, with an error as 1; a column that never varies tells nothing and is left out."""
+    """The rows that the metric is about, with an error as 1, and the half of them that is searched."""
     names = OUTCOMES[judgement.by]
     among = np.isin(sample.outcome, [names.index(outcome) for outcome in judgement.among])
     wrong = np.isin(sample.outcome, [names.index(outcome) for outcome in judgement.errors])
@@ -44,7 +44,7 @@ def _coded_rows(sample: CodedSample, judgement: Judgement) -> CodedRows:
 
 
 def conditions_of(named: Named, sample: CodedSample) -> tuple[Condition, ...]:
-    """What an engine must test for a slice's named conditions."""
+    """What an engine must test for a slice's named conditions, each a column with the name of one of its codes."""
     places = {column: i for i, column in enumerate(sample.columns)}
     return tuple(
         sample.conditions[places[column]][sample.names[places[column]].index(value)] for column, value in named
@@ -73,10 +73,10 @@ def slice_record(
 
 
 def as_sql(condition: Condition) -> str:
-    """The condition as SQL that anyone can run on the prediction log.
+    r"""The condition as SQL that anyone can run on the prediction log.
 
     >>> as_sql(Condition("origin", value="EWR")), as_sql(Condition("delay", low=60.0))
-    ('"origin" = \\'EWR\\'', '"delay" >= 60')
+    ('"origin" = \'EWR\'', '"delay" >= 60')
     """
     column = '"' + condition.column.replace('"', '""') + '"'
     if condition.is_null:
@@ -95,7 +95,10 @@ def _literal(text: str) -> str:
 
 
 def confusion_cells(confusion: Tally, baseline: Window, incident: Window) -> tuple[ConfusionCell, ...]:
-    """The label→prediction pairs whose share of the labeled rows changed most, either way; empty without both windows."""
+    """The label→prediction pairs whose share of the rows changed most, either way; empty without both windows.
+
+    `confusion` counts rows by (bucket, version), its slots are LABEL, a tab, PREDICTION.
+    """
     before, after = (_confusion_in(confusion, window) for window in (baseline, incident))
     classes = sorted({part for pair in (*before, *after) for part in pair})
     if not before or not after:

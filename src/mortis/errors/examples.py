@@ -22,9 +22,15 @@ def pick_examples(
 ) -> tuple[Example, ...]:
     """Up to four wrong rows of the slice, each followed by its nearest right row; fewer where the sample holds fewer.
 
-    Each row maps feature names to values and has `is_error` (True, False, or None where it counts as neither), and `shown`:
-    the further columns to show, such as label and score. Nearness is Gower's: the mean over the features of the scaled
-    difference of numbers, or of 0 and 1 for equal and different categories.
+    Each row maps feature names to values and has `is_error` (True, False, or None where it counts as neither), and
+    `shown`: the further columns to show, such as label and score. Nearness is Gower's: the mean over the features of
+    the scaled difference of numbers, or of 0 and 1 for equal and different categories.
+
+    >>> def row(hour: float, *, is_error: bool) -> Row:
+    ...     return {"hour": hour, "is_error": is_error, "shown": {}}
+    >>> rows = [row(7.0, is_error=True), row(23.0, is_error=False), row(8.0, is_error=False)]
+    >>> [(one.values, one.wrong) for one in pick_examples(rows, [], ["hour"])]
+    [({'hour': '7'}, True), ({'hour': '8'}, False)]
 
     Source: Gower 1971, 'A general coefficient of similarity and some of its properties'.
     """
@@ -44,7 +50,12 @@ def pick_examples(
 
 
 def fulfils(row: Row, condition: Condition) -> bool:
-    """Whether a row meets one condition of a slice."""
+    """Whether a row meets one condition of a slice.
+
+    >>> morning = Condition("hour", low=6.0, high=12.0)
+    >>> fulfils({"hour": 6.0}, morning), fulfils({"hour": 12.0}, morning), fulfils({"hour": None}, morning)
+    (True, False, False)
+    """
     value = row[condition.column]
     if condition.is_null or value is None:
         return condition.is_null and value is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,12 +69,15 @@ for _format in (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A relation that an engine can scan: files of one format, an Arrow frame, or a database query."""
+    """A relation that an engine can scan: files of one format, an Arrow frame, or a database query.
+
+    Two frames are told apart by `url`, their place in memory: comparing their content would cost a scan.
+    """
 
     name: str
     format: str
     files: tuple[Path, ...] = ()
-    frame: Any = None
+    frame: Any = field(default=None, compare=False)
     url: str = ""
     query: str = ""
 
@@ -90,7 +93,8 @@ def open_table(source: TableSource, *, root: Path, key: str) -> Table:
         return _from_files([str(source)], root=root, key=key)
     if isinstance(source, list) and source and all(isinstance(one, str | Path) for one in source):
         return _from_files([str(one) for one in source], root=root, key=key)
-    return Table("frame", "frame", frame=to_arrow(source, key=key))
+    frame = to_arrow(source, key=key)
+    return Table("frame", "frame", frame=frame, url=f"memory:{id(frame)}")
 
 
 def to_arrow(frame: Any, *, key: str) -> Any:

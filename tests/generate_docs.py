@@ -1,0 +1,158 @@
+"""The parts of the documentation that the code writes: `python tests/generate_docs.py` renews them.
+
+Each stands in its page between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PROBLEMS = {"InputProblem", "WorkProblem", "DemoFolderTaken"}
+SHORTEST_MESSAGE = 12  # a shorter one only passes another's words on
+
+
+def commands() -> dict[str, Any]:
+    """Every command of the program by name, as Click knows it."""
+    from typer.main import get_command
+
+    from mortis.cli import app
+
+    group: Any = get_command(app)
+    return dict(group.commands)
+
+
+def cli_reference() -> str:
+    """Every command with its arguments and options, as Markdown."""
+    parts = []
+    for name, command in commands().items():
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        options = [p for p in command.params if p.param_type_name == "option"]
+        usage = " ".join(["mortis", name, *(_argument(p) for p in arguments), *(["[OPTIONS]"] if options else [])])
+        rows = [(f"`{_argument(p)}`", p.help or _arguments_meaning(p), "–") for p in arguments]
+        rows += [(f"`{_option(p)}`", p.help, _default(p)) for p in options]
+        table = _table(("argument or option", "says", "default"), rows)
+        parts.append(f"## `mortis {name}`\n\n{inspect.cleandoc(command.help)}\n\n```text\n{usage}\n```\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _argument(parameter: Any) -> str:
+    shown: str = parameter.metavar or parameter.name.upper()
+    return shown if parameter.required or shown.startswith("[") else f"[{shown}]"
+
+
+def _arguments_meaning(parameter: Any) -> str:
+    return "One of these words." if "|" in str(parameter.metavar) else ""
+
+
+def _option(parameter: Any) -> str:
+    names = " / ".join((", ".join(parameter.opts), *parameter.secondary_opts))
+    if parameter.is_flag:
+        return names
+    return f"{names} {parameter.metavar or parameter.name.upper()}"
+
+
+def _default(parameter: Any) -> str:
+    if parameter.default is None or parameter.default is False:
+        return "–"
+    if parameter.default is True:
+        return f"`{parameter.opts[0]}`"
+    return f"`{parameter.default}`"
+
+
+def metrics_tables() -> str:
+    """Every metric by task, as Markdown; those of operation, which every task has, once."""
+    from mortis.clarify.metrics import METRICS
+
+    shared = METRICS["operational"]
+    parts = []
+    for task, makers in METRICS.items():
+        own = makers if task == "operational" else {name: make for name, make in makers.items() if name not in shared}
+        title = "Of operation, for every task" if task == "operational" else f"Task `{task}`"
+        columns = ("metric", "is", "counts as an error", "better")
+        rows = [_metric_row(name, task) for name in own]
+        parts.append(f"## {title}\n\n{_table(columns, rows)}")
+    return "\n\n".join(parts)
+
+
+def _metric_row(name: str, task: Any) -> tuple[str, ...]:
+    from mortis.clarify.metrics import DEFAULTS, metric_for
+
+    placeholder = {"@": "10", "p": "95"}[name[-1]] if name.endswith(("@", "_p")) else ""
+    metric = metric_for(name + placeholder, task)
+    shown = f"`{name}{'K' if name.endswith('@') else 'Q'}`" if placeholder else f"`{name}`"
+    usual = DEFAULTS[task] == name + placeholder or f"{DEFAULTS[task]}@" == name
+    definition = re.sub(r"\b(10|95)(?= (places|%))", "K" if name.endswith("@") else "Q", metric.definition)
+    definition = re.sub(r"in the first 10$", "in the first K", definition) if placeholder else metric.definition
+    better = "either way" if metric.two_sided else {"up": "higher", "down": "lower"}[metric.better]
+    return (f"{shown}, the usual one" if usual else shown, definition, metric.error_means, better)
+
+
+def messages() -> str:
+    """Every message that a mistake in the input or a failing source can bring, by module, as Markdown."""
+    parts = []
+    for file in sorted((ROOT / "src" / "mortis").rglob("*.py")):
+        found = dict.fromkeys(_raised(ast.parse(file.read_text(encoding="utf-8")), file.name))
+        if found:
+            module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+            parts.append(f"`{module}`\n\n" + "\n".join(f"- {_code(text)}" for text in found))
+    return "\n\n".join(parts)
+
+
+def _raised(tree: ast.Module, file: str) -> Iterator[str]:
+    """The messages of the problems raised, with … for what is filled in; validators of the case raise ValueError."""
+    known = PROBLEMS | ({"ValueError"} if file == "case.py" else set())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
+            text = _text(node.exc.args[0]) if node.exc.func.id in known and node.exc.args else ""
+            if len(text.strip("…: ")) >= SHORTEST_MESSAGE:
+                yield re.sub("…+", "…", text.replace("\n", " "))
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) for part in node.values)
+    if isinstance(node, ast.BinOp):
+        return _text(node.left) + _text(node.right)
+    quoted = isinstance(node, ast.FormattedValue) and node.conversion == ord("r")
+    return "'…'" if quoted else "…"
+
+
+def _code(text: str) -> str:
+    """A text that may hold backticks, as code."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "commands": ("docs/cli.md", cli_reference),
+    "metrics": ("docs/metrics.md", metrics_tables),
+    "messages": ("docs/errors.md", messages),
+}
+
+
+def renewed(name: str) -> tuple[Path, str, str]:
+    """A part's page, its text as it is, and as it should be."""
+    place, make = PARTS[name]
+    page = ROOT / place
+    text = page.read_text(encoding="utf-8")
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, rest = text.split(begin)
+    return page, text, f"{before}{begin}\n\n{make()}\n\n{end}{rest.split(end)[1]}"
+
+
+if __name__ == "__main__":
+    for part in PARTS:
+        page, _, new = renewed(part)
+        page.write_text(new, encoding="utf-8")

@@ -186,8 +186,10 @@ METRICS: tuple[tuple[str, Task, Draw], ...] = (
 OUTCOME_SLOTS = ("tp", "tn", "fp", "fn", "right", "wrong", "fine", "over", "under", "low", "hit", "failed")
 
 
-def make_log(seed: int, *, drop: float = 0.0) -> tuple[Setting, Log]:
+def make_log(seed: int, *, drop: float = 0.0, late: float = 0.0) -> tuple[Setting, Log]:
     """The log of a seed, with the rate of errors raised by `drop` from the incident's first day on.
+
+    `late` is the share of the incident window that is still normal.
 
     The same seed draws the same setting and days, whatever the drop.
     """
@@ -198,7 +200,7 @@ def make_log(seed: int, *, drop: float = 0.0) -> tuple[Setting, Log]:
     usual = int(np.exp(rng.uniform(np.log(50), np.log(2000))))
     n = np.maximum(rng.poisson(usual, before + after), 1)
     effect = day_effects(noise, before + after, rng)
-    days = Days(n, effect, np.where(np.arange(before + after) >= before, drop, 0.0))
+    days = Days(n, effect, np.where(np.arange(before + after) >= before + round(late * after), drop, 0.0))
     figures = draw(days, rng)
     split, end = BEGINS + timedelta(days=before), BEGINS + timedelta(days=before + after)
     stated = Stated(Window(BEGINS, end), Window(BEGINS, split), Window(split, end))
@@ -258,20 +260,23 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=1000)
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
+    plans = [(0.0, 0.0), *((drop, 0.0) for drop in DROPS), (0.10, 0.5)]
     judged = [
-        (drop, setting, verdict(log, seed))
-        for drop in (0.0, *DROPS)
+        (drop, late, setting, verdict(log, seed))
+        for drop, late in plans
         for seed in seeds
-        for setting, log in [make_log(seed, drop=drop)]
+        for setting, log in [make_log(seed, drop=drop, late=late)]
     ]
-    healthy = [(setting, one) for drop, setting, one in judged if drop == 0]
+    healthy = [(setting, one) for drop, _, setting, one in judged if drop == 0]
     print_table("healthy logs", [("all", one) for _, one in healthy])
     print_table("... by noise", [(setting.noise, one) for setting, one in healthy])
     print_table("... by metric", [(setting.metric, one) for setting, one in healthy])
-    print_table("... by days of baseline", [(f"{s.baseline:>2}", one) for s, one in sorted(healthy, key=lambda h: h[0].baseline)])
-    print_table(
-        "planted rise of error rate", [(f"{100 * drop:.0f} points", one) for drop, _, one in judged if drop > 0]
-    )
+    by_length = sorted((setting.baseline, one) for setting, one in healthy)
+    print_table("... by days of baseline", [(str(days), one) for days, one in by_length])
+    # Traffic doesn't depend on the rate of errors.
+    planted = [(drop, late, one) for drop, late, setting, one in judged if drop > 0 and setting.metric != "throughput"]
+    names = {0.0: "", 0.5: ", half of the window"}
+    print_table("planted rise of errors", [(f"{100 * drop:.0f} points{names[late]}", one) for drop, late, one in planted])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The parts of the documentation that the code writes: `python tests/generate_docs.py` renews them.
 
-Each stands in its page between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`.
+Each stands in its page between two comments, `<!-- begin NAME -->` and `<!-- end NAME -->`. With `--demo` the demo is
+run too, for the README's transcript and, where a browser is installed, for the pictures of its report.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,12 +87,12 @@ def metrics_tables() -> str:
 def _metric_row(name: str, task: Any) -> tuple[str, ...]:
     from mortis.clarify.metrics import DEFAULTS, metric_for
 
-    placeholder = {"@": "10", "p": "95"}[name[-1]] if name.endswith(("@", "_p")) else ""
-    metric = metric_for(name + placeholder, task)
-    shown = f"`{name}{'K' if name.endswith('@') else 'Q'}`" if placeholder else f"`{name}`"
-    usual = DEFAULTS[task] == name + placeholder or f"{DEFAULTS[task]}@" == name
+    number = {"@": "10", "p": "95"}[name[-1]] if name.endswith(("@", "_p")) else ""
+    metric = metric_for(name + number, task)
+    shown = f"`{name}{'K' if name.endswith('@') else 'Q'}`" if number else f"`{name}`"
+    usual = DEFAULTS[task] == name + number or f"{DEFAULTS[task]}@" == name
     definition = re.sub(r"\b(10|95)(?= (places|%))", "K" if name.endswith("@") else "Q", metric.definition)
-    definition = re.sub(r"in the first 10$", "in the first K", definition) if placeholder else metric.definition
+    definition = re.sub(r"in the first 10$", "in the first K", definition) if number else metric.definition
     better = "either way" if metric.two_sided else {"up": "higher", "down": "lower"}[metric.better]
     return (f"{shown}, the usual one" if usual else shown, definition, metric.error_means, better)
 
@@ -97,19 +101,21 @@ def messages() -> str:
     """Every message that a mistake in the input or a failing source can bring, by module, as Markdown."""
     parts = []
     for file in sorted((ROOT / "src" / "mortis").rglob("*.py")):
-        found = dict.fromkeys(_raised(ast.parse(file.read_text(encoding="utf-8")), file.name))
+        module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        found = dict.fromkeys(_stated(tree, validates=module.startswith("mortis.case")))
         if found:
-            module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
             parts.append(f"`{module}`\n\n" + "\n".join(f"- {_code(text)}" for text in found))
     return "\n\n".join(parts)
 
 
-def _raised(tree: ast.Module, file: str) -> Iterator[str]:
-    """The messages of the problems raised, with … for what is filled in; validators of the case raise ValueError."""
-    known = PROBLEMS | ({"ValueError"} if file == "case.py" else set())
+def _stated(tree: ast.Module, *, validates: bool) -> Iterator[str]:
+    """The messages of the problems made, … for what is filled in; where a case is validated, of ValueErrors too."""
+    known = PROBLEMS | ({"ValueError"} if validates else set())
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and isinstance(node.exc.func, ast.Name):
-            text = _text(node.exc.args[0]) if node.exc.func.id in known and node.exc.args else ""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            made_by_itself = node.func.id == "cls" and isinstance(node.args[0], ast.JoinedStr)
+            text = _text(node.args[0]) if node.func.id in known or made_by_itself else ""
             if len(text.strip("…: ")) >= SHORTEST_MESSAGE:
                 yield re.sub("…+", "…", text.replace("\n", " "))
 
@@ -130,7 +136,7 @@ def _code(text: str) -> str:
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
@@ -147,12 +153,37 @@ def renewed(name: str) -> tuple[Path, str, str]:
     place, make = PARTS[name]
     page = ROOT / place
     text = page.read_text(encoding="utf-8")
+    return page, text, _with_part(text, name, make())
+
+
+def _with_part(text: str, name: str, part: str) -> str:
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     before, rest = text.split(begin)
-    return page, text, f"{before}{begin}\n\n{make()}\n\n{end}{rest.split(end)[1]}"
+    return f"{before}{begin}\n\n{part}\n\n{end}{rest.split(end)[1]}"
+
+
+def renew_demo() -> None:
+    """Write the README's transcript and the pictures of the report anew."""
+    from chromium import Browser, chromium
+
+    with TemporaryDirectory() as folder:
+        program = Path(sys.executable).with_name("mortis")
+        shown = subprocess.run([program, "demo"], cwd=folder, capture_output=True, text=True, check=True).stdout
+        page = ROOT / "README.md"
+        block = f"```console\n$ mortis demo\n{shown.strip()}\n```"
+        page.write_text(_with_part(page.read_text(encoding="utf-8"), "transcript", block), encoding="utf-8")
+        browser = chromium()
+        if browser is None:
+            return
+        with Browser(browser, Path(folder) / "profile") as window:
+            for name, dark in (("report.png", False), ("report-dark.png", True)):
+                window.open(Path(folder) / "mortis-demo/report/postmortem.html", width=1280, height=1340, dark=dark)
+                window.picture(ROOT / "docs" / "images" / name, whole=False)
 
 
 if __name__ == "__main__":
     for part in PARTS:
         page, _, new = renewed(part)
         page.write_text(new, encoding="utf-8")
+    if "--demo" in sys.argv:
+        renew_demo()

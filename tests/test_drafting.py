@@ -16,7 +16,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from mortis.case import Case, Predictions, _load_yaml
+from mortis.case import Case, Predictions
+from mortis.case.reading import load_yaml
 from mortis.drafting import Draft, draft_case
 from mortis.drafting.names import _NAMES, is_personal, match, plain, words
 from mortis.drafting.writing import one_line, scalar
@@ -548,7 +549,7 @@ def test_each_guess_is_one_line_with_its_reason(tmp_path, engine):
 def test_scalars_survive_yaml(value):
     """What is written on one line is read back as it was, as a key's value and inside lists and mappings."""
     text = f"k: {scalar(value)}  # comment\nnext: 1\n"
-    assert _load_yaml(text)[0] == {"k": value, "next": 1}
+    assert load_yaml(text)[0] == {"k": value, "next": 1}
     assert len(scalar(value).splitlines()) == 1
 
 

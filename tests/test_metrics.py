@@ -200,6 +200,14 @@ def test_multiclass_metrics_are_those_of_scikit_learn(engine, seed):
     assert value("auroc", profile, "multiclass") == pytest.approx(area, abs=0.002)
 
 
+def test_metrics_of_classes_need_no_scores(engine):
+    """Those of the scores are then undefined."""
+    columns = {"y": ["a", "b", "a", None], "p": ["a", "a", "a", "b"]}
+    profile, _ = measured(engine, columns, "multiclass", prediction="p", label="y")
+    assert value("accuracy", profile, "multiclass") == pytest.approx(2 / 3)
+    assert np.isnan([value(name, profile, "multiclass") for name in ("log_loss", "auroc")]).all()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_regression_metrics_are_those_of_scikit_learn(engine, seed):
     """MAPE leaves out labels of 0, which scikit-learn divides by a tiny number."""

@@ -45,7 +45,7 @@ def extremes(draw):
     )
 
 
-sketches = st.dictionaries(short_cells, st.integers(0, 2**64 - 1), max_size=5).map(
+sketches = st.dictionaries(short_cells, st.integers(0, 2**62 - 1), max_size=5).map(
     lambda bits: DistinctSketch(tuple(bits), tuple(bits.values()))
 )
 

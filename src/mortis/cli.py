@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mortis.problems import InputProblem, Problem, WorkProblem, listed
+from mortis.problems import InputProblem, Problem, WorkProblem, listed, near
 
 if TYPE_CHECKING:
     from mortis.case import Case
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="mortis",
     help="Conducts the post-mortem of a machine-learning model that failed in production.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -31,44 +32,51 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 def main() -> None:
     """Run the command line; a Problem becomes one line on standard error and its exit code."""
+    code: int | None
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # Typer catches Ctrl-C and hands back the exit code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
     except Problem as problem:
         print(f"mortis: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
-    except KeyboardInterrupt:
-        print("mortis: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.exit(0)
+        code = problem.exit_code
     except OSError as error:
         print(f"mortis: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
-        sys.exit(WorkProblem.exit_code)
-    except Exception as error:
-        _click_exit(error)
-        raise
+        code = WorkProblem.exit_code
+    except _WRONGLY_CALLED as error:
+        print(f"mortis: {_called_wrongly(error)}", file=sys.stderr)
+        code = InputProblem.exit_code
+    if code == INTERRUPTED:
+        print("mortis: interrupted; no result was written", file=sys.stderr)
+    if code:
+        sys.exit(code)
 
 
-def _click_exit(error: Exception) -> None:
-    """End as click would for its own exceptions, which standalone mode would have handled."""
-    import click
+# What Typer raises for a wrong command line has no public name of its own; it is what BadParameter is a kind of.
+_WRONGLY_CALLED: tuple[type[Exception], ...] = tuple(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
-    if isinstance(error, click.exceptions.Exit):
-        sys.exit(error.exit_code)
-    if isinstance(error, click.Abort):
-        sys.exit(INTERRUPTED)
-    if isinstance(error, click.ClickException):
-        print(f"mortis: {error.format_message()}", file=sys.stderr)
-        sys.exit(InputProblem.exit_code)
+
+def _called_wrongly(error: Any) -> str:
+    """What is wrong with the command line, and which help tells what would be right."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message[:1].lower()}{message[1:]} (see `{context.command_path if context else 'mortis'} --help`)"
 
 
 @app.callback(invoke_without_command=True)
-def _root(*, version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
     if version:
         from importlib.metadata import version as installed
 
         print(f"mortis {installed('mortis')}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -98,15 +106,18 @@ def init(
     from mortis.drafting import draft_case
     from mortis.engine import open_engine
 
+    if output.is_dir():
+        raise InputProblem(f"-o {output}: it is a folder; name the case file, as in {output / 'incident.yaml'}")
     if output.exists() and not force:
         raise InputProblem(f"{output} exists; name another file with -o, or overwrite it with --force")
+    _check_folder(output.parent, "-o")
     with _Progress() as watch:
         engine = open_engine(watch=watch)
         try:
-            draft = draft_case(tables, root=output.parent, engine=engine)
+            draft = draft_case([_beside(table, output.parent) for table in tables], root=output.parent, engine=engine)
         finally:
             engine.close()
-    _write(output, draft.text)
+    _write({output: draft.text})
     for guess in draft.guesses:
         print(guess)
     print(f"\nwrote {output}; check it, then: mortis run {output}")
@@ -157,7 +168,14 @@ def errors(
     """Step 5 alone: the slices in which the errors rose; on a case, or on a table of counts."""
     from mortis.document.terminal import slice_lines
 
+    given = {"--table": table, "--errors": errors_column, "--count": count, "--time": time}
+    given |= {"--baseline": baseline, "--incident": incident}
     if case is not None:
+        spare = [name for name, value in given.items() if value is not None]
+        if spare:
+            raise InputProblem(
+                f"errors: give a CASE or a table of counts, not both; leave out {case} or {listed(spare)}"
+            )
         from mortis.investigation import errors_of_case
 
         with _Progress() as watch:
@@ -165,8 +183,6 @@ def errors(
     else:
         from mortis.counts import errors_of_counts
 
-        given = {"--table": table, "--errors": errors_column, "--count": count, "--time": time}
-        given |= {"--baseline": baseline, "--incident": incident}
         missing = [name for name, value in given.items() if value is None]
         if missing:
             raise InputProblem(f"errors: give a CASE, or all of {listed(given)}; missing: {listed(missing)}")
@@ -200,7 +216,8 @@ def schema(what: Annotated[str, typer.Argument(metavar="case|postmortem")]) -> N
 
         print(json.dumps(postmortem_schema(), indent=2))
     else:
-        raise InputProblem(f"schema {what}: there are two schemas, `case` and `postmortem`")
+        guess = near(what, ("case", "postmortem")) or ";"
+        raise InputProblem(f"schema {what}: no such schema{guess} there are case, postmortem")
 
 
 def _load(path: Path) -> Case:
@@ -217,7 +234,9 @@ def _investigate(path: Path, *, out: Path, engine: str, formats: str) -> None:
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in known_formats()]
     if unknown or not wanted:
-        raise InputProblem(f"--format {formats}: no such format; there are {listed(known_formats())}")
+        what = f"no such format {unknown[0]!r}" if unknown else "no format is named"
+        raise InputProblem(f"--format: {what}; there are {listed(known_formats())}")
+    _check_folder(out, "--out")
     case = _load(path)
     from mortis.investigation import investigate
 
@@ -235,20 +254,48 @@ def _write_all(found: Postmortem, formats: list[str], out: Path) -> list[Path]:
     from mortis.document import render
 
     texts = {out / f"postmortem.{name}": render(found, name) for name in formats}
-    for file, text in texts.items():
-        _write(file, text)
+    _write(texts)
     return list(texts)
 
 
-def _write(file: Path, text: str) -> None:
-    """Put a text in its place in one step, by way of a file beside it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.part")
+def _check_folder(folder: Path, option: str) -> None:
+    """Raises a Problem where nothing could be written into a folder, before any work is done for it."""
+    standing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not standing.is_dir():
+        raise InputProblem(f"{option}: {standing} is no folder; name another place with {option}")
+    if not os.access(standing, os.W_OK):
+        raise WorkProblem(f"{option}: folder {standing} can't be written to; name another place with {option}")
+
+
+def _beside(table: str, folder: Path) -> str:
+    """A table named on the command line, as a case file in that folder must name it."""
+    return table if Path(table).is_absolute() else Path(os.path.relpath(table, folder)).as_posix()
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Put texts in their places by way of files beside these, so that none is half-done and one failure stops all."""
+    parts = {file: file.with_name(f".{file.name}.part") for file in texts}
+    made = _make_folders(file.parent for file in texts)
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
+        for file, text in texts.items():
+            parts[file].write_text(text, encoding="utf-8")
+        for file, part in parts.items():
+            part.replace(file)
+        made = []
     finally:
-        beside.unlink(missing_ok=True)
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+        for folder in made:
+            folder.rmdir()
+
+
+def _make_folders(folders: Iterable[Path]) -> list[Path]:
+    """The folders that had to be made, the innermost first."""
+    wanted = {place for folder in folders for place in (folder, *folder.parents)}
+    made = sorted((place for place in wanted if not place.exists()), key=lambda place: -len(place.parts))
+    for place in reversed(made):
+        place.mkdir()
+    return made
 
 
 def _print_json(record: object) -> None:

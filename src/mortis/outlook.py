@@ -35,7 +35,8 @@ def unanswered(case: Case, failure: Failure) -> tuple[NotChecked, ...]:
         NotChecked(
             "data and model integrity (step 3): the intended training data, equal features, the right version",
             "this version does not check it yet" + ("; what was handed over was left unread" if handed else ""),
-            "the training table, the model files of the versions, the training pipeline's features, a later version",
+            "the training table, the model files of the versions, "
+            "the training pipeline's feature values, a later version",
         )
     )
     asked.append(

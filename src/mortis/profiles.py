@@ -21,6 +21,7 @@ Keep = Callable[[Cell], bool]
 
 OTHER = "(other)"
 NULL = "(null)"
+SKETCH_PLACES = 62  # as many as a signed 64-bit sum of shifted ones holds on every engine
 
 
 def _aligned(
@@ -151,7 +152,7 @@ class Extremes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DistinctSketch:
-    """Which of 64 places the hashed values of each cell fell on; merging is a bitwise or.
+    """Which of 62 places the hashed values of each cell fell on; merging is a bitwise or.
 
     The estimate by linear counting is good to about 150 distinct values; above that it says only 'many'.
     Source: Whang, Vander-Zanden, Taylor 1990, 'A linear-time probabilistic counting algorithm'.
@@ -174,12 +175,12 @@ class DistinctSketch:
 
     @property
     def distinct(self) -> float:
-        """Estimated number of distinct values; infinite where all 64 places are taken."""
+        """Estimated number of distinct values; infinite where all places are taken."""
         bits = 0
         for one in self.bits:
             bits |= one
-        empty = 64 - bits.bit_count()
-        return float(-64 * np.log(empty / 64)) if empty else float("inf")
+        empty = SKETCH_PLACES - bits.bit_count()
+        return float(-SKETCH_PLACES * np.log(empty / SKETCH_PLACES)) if empty else float("inf")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

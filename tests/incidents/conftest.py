@@ -21,10 +21,10 @@ Investigated = Callable[..., Postmortem]
 def investigated(tmp_path: Path) -> Investigated:
     """The post-mortem of a log (columns) and a case; everything that must hold for any post-mortem is asserted."""
 
-    def run(log: Mapping[str, Any], *, labels: Mapping[str, Any] | None = None, **case: Any) -> Postmortem:
+    def run(log: Mapping[str, Any], *, label_rows: Mapping[str, Any] | None = None, **case: Any) -> Postmortem:
         parquet.write_table(pa.table(dict(log)), tmp_path / "log.parquet")
-        if labels is not None:
-            parquet.write_table(pa.table(dict(labels)), tmp_path / "labels.parquet")
+        if label_rows is not None:
+            parquet.write_table(pa.table(dict(label_rows)), tmp_path / "labels.parquet")
         stated = {"table": "log.parquet", "time": "at", "id": "key"} | case.pop("predictions")
         windows = case.pop("windows", {"baseline": window(0, 30), "incident": window(30, 37), "bucket": "1d"})
         parsed = Case.parse({"predictions": stated, "windows": windows} | case, root=tmp_path)

@@ -11,7 +11,7 @@ from mortis.clarify.maturity import Maturity, label_maturity
 from mortis.clarify.metrics import Metric, by_bucket
 from mortis.clarify.onset import Onset as BucketOnset
 from mortis.clarify.series import Series, change_in, in_time, series_of
-from mortis.clarify.verdict import MetricShift, because, rule, shift_between
+from mortis.clarify.verdict import MetricShift, Ruling, because, rule, shift_between
 from mortis.intervals import newcombe
 from mortis.profiles import Profile, Tally
 from mortis.records import Evidence, Failure, Impact, Interval, NotChecked, Point, Rate, Window, iso
@@ -68,11 +68,18 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
     maturity = label_maturity(profile, stated.as_of)
     baseline, incident, onset = _windows(series, metric, stated, maturity)
     shift = shift_between(series, metric, baseline, incident, rng=rng)
-    mature, usual = maturity.of(incident), maturity.of(baseline)
-    ruling = rule(metric, shift, expected=stated.expected, mature=mature, usual=usual)
+    usual = maturity.of(baseline)
+    ruling = rule(metric, shift, expected=stated.expected, mature=maturity.of(incident), usual=usual)
     if ruling.verdict != "failure":
+        part = _affected_part(series, metric, baseline, incident) if onset is None and stated.expected is None else None
         onset = None
-    elif onset is None:
+        if part is not None:
+            closer = shift_between(series, metric, baseline, part, rng=rng)
+            nearer = rule(metric, closer, mature=maturity.of(part), usual=usual, searched=True)
+            if nearer.verdict == "failure":
+                reason = f"{nearer.reason}; only this part of the stated incident window is affected: {part}"
+                incident, shift, ruling = part, closer, Ruling("failure", reason)
+    if ruling.verdict == "failure" and onset is None:
         onset = change_in(series, metric, baseline, incident, certain=True)
     since = series.moment(onset.best) if onset else None
     failure = Failure(
@@ -84,7 +91,7 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
         shift=shift.change,
         onset=in_time(series, onset, incident) if onset else None,
         impact=_impact(profile, metric, baseline, incident, since),
-        label_maturity=mature,
+        label_maturity=maturity.of(incident),
         reason=ruling.reason,
         definition=metric.definition,
         error_means=metric.error_means,
@@ -116,6 +123,17 @@ def _windows(
     begins = series.moment(onset.best)
     ends = series.moment(onset.recovered) if onset.recovered is not None else last
     return Window(start, min(known_end or begins, begins)), Window(begins, ends), onset
+
+
+def _affected_part(series: Series, metric: Metric, baseline: Window, incident: Window) -> Window | None:
+    """The part of a stated incident in which the series shows a change; None where it is none, or all of it."""
+    onset = change_in(series, metric, baseline, incident, certain=False)
+    if onset is None:
+        return None
+    start = max(series.moment(onset.best), incident.start)
+    end = min(series.moment(onset.recovered), incident.end) if onset.recovered is not None else incident.end
+    part = Window(start, end) if start < end else incident
+    return None if part == incident else part
 
 
 def _impact(profile: Profile, metric: Metric, baseline: Window, incident: Window, since: datetime | None) -> Impact:

@@ -57,8 +57,10 @@ def series_of(quality: Tally, width: int) -> Series:
     return Series(starts, Tally(tuple((int(s),) for s in starts), by_start.slots, values), width)
 
 
-def harm_of(metric: Metric) -> Harm:
-    """The direction in which the metric moves for the worse."""
+def harm_of(metric: Metric) -> Harm | None:
+    """The direction in which the metric moves for the worse; None where either may be harm."""
+    if metric.two_sided:
+        return None
     return "down" if metric.better == "up" else "up"
 
 
@@ -90,13 +92,13 @@ def change_in(
     return _moved(onset, first) if onset else None
 
 
-def _numbers(series: Series, metric: Metric, part: slice) -> tuple[Counts | Values, Harm]:
+def _numbers(series: Series, metric: Metric, part: slice) -> tuple[Counts | Values, Harm | None]:
     """The metric by bucket (counts of what is bad where it is a share of rows), and the direction of harm in these."""
     _, whole = bucket_sums(series.tally)
     sums = Sums(whole.slots, whole.values[part])
     if metric.rate:
         top, n = (np.sum([sums[slot] for slot in side], axis=0) for side in metric.rate)
-        return Counts(n - top if metric.better == "up" else top, n), "up"
+        return Counts(n - top if metric.better == "up" else top, n), None if metric.two_sided else "up"
     value = metric.compute(sums)
     rows = np.where(np.isfinite(value), metric.n(sums), 0.0)
     return Values(np.where(rows > 0, value, 0.0), rows), harm_of(metric)

@@ -9,13 +9,19 @@ import numpy.typing as npt
 
 from mortis.clarify.metrics import Metric, Sums, difference, estimate
 from mortis.clarify.placebo import Placebo, compare_with_placebo, placebo_shifts
+from mortis.clarify.season import seasonal_shift
 from mortis.clarify.series import FEWEST_CYCLES, PERIODS, Series, harm_of
 from mortis.records import FailureVerdict, Harm, Interval, Window
 
 FEWEST_ROWS = 30
-SMALLEST_MATERIAL_RATE = 0.02  # a rate that moves by less is not called a failure on its own authority
-SMALLEST_MATERIAL_SHARE = 0.05  # nor is any other figure that moves by less than this share of its baseline
+# What lies between 0 and 1 fails by moving half of its distance to the nearer end: an error rate of 1 % by half a point,
+# one of 10 % by two points, which is enough for any. All other figures fail by moving a twentieth.
+MATERIAL_ODDS = 0.5
+MATERIAL_RATES = 0.001, 0.02
+MATERIAL_SHARE = 0.05
+TO_99 = 1.314  # a 95 % interval is reported, but stretched to this many times its width to accuse
 PLACEBO_MARGIN = 1.25  # placebo windows are few: the incident must leave their range by a quarter
+SEARCHED_MARGIN = 1.5  # the worst part of a window lies beyond most windows anyhow
 FEWEST_PLACEBOS = 3
 
 
@@ -28,13 +34,19 @@ class MetricShift:
     change: Interval
     placebo: Placebo | None = None
 
-    def harmful(self, better: Harm) -> bool:
-        """Whether the whole interval of the change is to the worse."""
-        return self.change.high < 0 if better == "up" else self.change.low > 0
+    def moved(self, harm: Harm) -> float:
+        """By how much it moved in the direction of harm."""
+        return self.change.value if harm == "up" else -self.change.value
 
-    def worst(self, better: Harm) -> float:
-        """How much worse it may have become at most, by the interval; not below zero."""
-        return max(0.0, -self.change.low if better == "up" else self.change.high)
+    def shown(self, harm: Harm) -> bool:
+        """Whether the whole interval of the change, at 99 %, lies in the direction of harm."""
+        least = self.change.low if harm == "up" else -self.change.high
+        return self.moved(harm) - TO_99 * (self.moved(harm) - least) > 0
+
+    def most(self, harm: Harm | None) -> float:
+        """How much worse it may have become at most, by the interval; not below zero. None takes both directions as harm."""
+        up, down = max(0.0, self.change.high), max(0.0, -self.change.low)
+        return {"up": up, "down": down, None: max(up, down)}[harm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +66,7 @@ def shift_between(
     """
     before, after = series.within(baseline), series.within(incident)
     shifts = _placebos(series, metric, baseline, incident)
-    change = difference(metric, before, after, rng=rng)
+    change = seasonal_shift(series, metric, baseline, incident) or difference(metric, before, after, rng=rng)
     placebo = None
     if len(shifts) >= FEWEST_PLACEBOS and np.isfinite(change.value):
         placebo = compare_with_placebo(change.value, shifts, harm=harm_of(metric))
@@ -87,11 +99,13 @@ def rule(
     expected: float | None = None,
     mature: float | None = None,
     usual: float | None = None,
+    searched: bool = False,
 ) -> Ruling:
     """The verdict on a shift, against the `expected` figure where one is stated, else against the baseline.
 
     `mature` and `usual` are the shares of labels (0..1) that have arrived for the incident and for the baseline; None
-    where the metric needs none.
+    where the metric needs none. `searched` says that the window was picked as the worst part of a longer one: it must
+    then leave the placebo windows' range further behind.
 
     >>> from mortis.clarify.metrics import metric_for
     >>> before, after = Interval(0.90, 0.89, 0.91, 5000), Interval(0.80, 0.78, 0.82, 1500)
@@ -103,17 +117,13 @@ def rule(
         return Ruling("cannot_tell", undecidable)
     if expected is not None:
         return _against_expected(metric, shift.incident, expected)
-    material = _material(metric, shift)
-    moved = -shift.change.value if metric.better == "up" else shift.change.value
-    if shift.harmful(metric.better) and moved >= material:
+    material = _material(metric, shift) * (SEARCHED_MARGIN if searched else 1.0)
+    harm = harm_of(metric) or ("up" if shift.change.value > 0 else "down")
+    if shift.shown(harm) and shift.moved(harm) >= material:
         return Ruling("failure", because(metric, shift))
-    if shift.worst(metric.better) <= max(2 * material, 2 * SMALLEST_MATERIAL_RATE if metric.rate else 0.0):
+    if shift.most(harm_of(metric)) <= 2 * material:
         return Ruling("no_failure", f"{because(metric, shift)}: within what is ordinary, or too little to matter")
-    return Ruling(
-        "cannot_tell",
-        f"the change of {metric.title} lies between {shift.change.low:+.3g} and {shift.change.high:+.3g}: "
-        "a failure is neither shown nor ruled out by so few rows or so unsteady a baseline",
-    )
+    return Ruling("cannot_tell", f"{because(metric, shift)}: that neither shows a failure nor rules one out")
 
 
 def _undecidable(metric: Metric, shift: MetricShift, mature: float | None, usual: float | None) -> str:
@@ -129,9 +139,10 @@ def _undecidable(metric: Metric, shift: MetricShift, mature: float | None, usual
 
 def _against_expected(metric: Metric, one: Interval, expected: float) -> Ruling:
     """The verdict against a stated figure: a failure where the whole interval is worse than it."""
-    worse, as_good = (one.high < expected, one.low >= expected)
-    if metric.better == "down":
-        worse, as_good = (one.low > expected, one.high <= expected)
+    above, below = one.low > expected, one.high < expected
+    harm = harm_of(metric)
+    worse = {"up": above, "down": below, None: above or below}[harm]
+    as_good = {"up": one.high <= expected, "down": one.low >= expected, None: False}[harm]
     says = f"{metric.title} was {one.value:.4g} ({one.low:.4g} to {one.high:.4g}) where {expected:.4g} was expected"
     if worse:
         return Ruling("failure", f"{says}: all of its interval is worse")
@@ -142,11 +153,19 @@ def _against_expected(metric: Metric, one: Interval, expected: float) -> Ruling:
 
 def _material(metric: Metric, shift: MetricShift) -> float:
     """The smallest harmful shift that counts as a failure: beyond the placebo windows, and large enough to matter."""
-    floor = SMALLEST_MATERIAL_RATE if metric.rate else SMALLEST_MATERIAL_SHARE * abs(shift.baseline.value)
+    floor = _smallest(metric, shift.baseline.value)
     if shift.placebo is None:
         return floor
-    ordinary = -shift.placebo.low if metric.better == "up" else shift.placebo.high
-    return max(floor, PLACEBO_MARGIN * ordinary)
+    down, up = -shift.placebo.low, shift.placebo.high
+    return max(floor, PLACEBO_MARGIN * {"up": up, "down": down, None: max(up, down)}[harm_of(metric)])
+
+
+def _smallest(metric: Metric, usual: float) -> float:
+    """The smallest shift that matters, given the baseline's figure."""
+    of_one = metric.rate is not None or (metric.better == "up" and metric.kind == "quality" and 0 <= usual <= 1)
+    if not of_one:
+        return MATERIAL_SHARE * abs(usual)
+    return float(np.clip(MATERIAL_ODDS * min(usual, 1 - usual), *MATERIAL_RATES))
 
 
 def because(metric: Metric, shift: MetricShift) -> str:

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mortis.engine.dataset import OUTCOMES, Dataset, Layout, NumberLayout
-from mortis.profiles import NULL, CategoryProfile, Cell, Extremes, Floats, NumberProfile, Profile, Tally
+from mortis.profiles import NULL, CategoryProfile, Cell, DistinctSketch, Extremes, Floats, NumberProfile, Profile, Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Mask = npt.NDArray[np.bool_]
+EVERY_ROW: Mask = np.ones((), dtype=np.bool_)
 
 
 def assemble_profile(
@@ -51,9 +55,9 @@ def _numbers(table: pa.Table, layout: Layout, outcomes: Sequence[str]) -> dict[s
     order = sorted(range(len(cells)), key=cells.__getitem__)
     sorted_cells = tuple(cells[i] for i in order)
 
-    def column(name: str) -> Any:
+    def column(name: str, kind: str = "float64") -> Any:
         filled = table[name].combine_chunks().fill_null(0)
-        return filled.to_numpy(zero_copy_only=False).astype(float)[order]
+        return filled.to_numpy(zero_copy_only=False).astype(kind)[order]
 
     rows = column("rows")
     return {name: _number(sorted_cells, cut, i, column, rows) for i, (name, cut) in enumerate(layout.numbers.items())}
@@ -67,7 +71,9 @@ def _number(cells: tuple[Cell, ...], cut: NumberLayout, i: int, column: Any, row
     slots = (*(f"bin:{j}" for j in range(bins.shape[1])), "nulls", "sum", "square")
     low = np.where(known > 0, column(f"{i}_low"), np.inf)
     high = np.where(known > 0, column(f"{i}_high"), -np.inf)
-    return NumberProfile(cut.edges, cut.centre, Tally(cells, slots, sums), Extremes(cells, low, high))
+    bits = column(f"{i}_places", kind="int64").tolist()
+    sketch = DistinctSketch(cells, tuple(bits))
+    return NumberProfile(cut.edges, cut.centre, Tally(cells, slots, sums), Extremes(cells, low, high), sketch)
 
 
 def _outcomes(table: pa.Table, outcomes: Sequence[str]) -> Tally:
@@ -108,7 +114,7 @@ def _add(sums: dict[Cell, dict[str, float]], cell: Cell, figures: Iterable[tuple
 
 
 class _Scatter:
-    """Adds figures up by cell and slot, a whole column at a time: a log of many versions and scores has many rows here."""
+    """Adds figures up by cell and slot, a whole column at a time: many versions and scores make many rows here."""
 
     def __init__(self, table: pa.Table) -> None:
         keys = list(zip(table["bucket"].to_pylist(), table["version"].to_pylist(), strict=True))
@@ -117,13 +123,13 @@ class _Scatter:
         self._row = np.array([place[key] for key in keys], dtype=np.intp)
         self._sums: dict[str, Floats] = {}
 
-    def add(self, slot: str, figures: Floats, where: Any = True) -> None:
+    def add(self, slot: str, figures: Floats, where: Mask = EVERY_ROW) -> None:
         """Add the figures of the rows where a condition holds to one slot."""
         chosen = np.broadcast_to(where, self._row.shape)
         own = self._sums.setdefault(slot, np.zeros(len(self._cells)))
         own += np.bincount(self._row[chosen], figures[chosen], len(self._cells))
 
-    def add_by(self, prefix: str, number: Floats, figures: Floats, where: Any) -> None:
+    def add_by(self, prefix: str, number: Floats, figures: Floats, where: Mask) -> None:
         """Add the figures to the slots `prefix` + number, row by row its own."""
         for one in np.unique(number[where]):
             self.add(f"{prefix}{int(one)}", figures, where & (number == one))

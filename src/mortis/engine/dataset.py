@@ -61,12 +61,13 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """Labels in a table of their own, joined by id."""
+    """Labels in a table of their own, joined by id; `time_unit` tells what a numeric time counts, as in Dataset."""
 
     table: Table
     id: str
     label: str
     time: str | None = None
+    time_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

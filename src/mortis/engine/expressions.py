@@ -14,7 +14,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, OUTCOMES, PREDICTION, SCORE, Condition, Dataset, Layout
-from mortis.profiles import NULL, OTHER
+from mortis.profiles import NULL, OTHER, SKETCH_PLACES
 
 PREDICTIONS = "mortis_predictions"
 LABELS = "mortis_labels"
@@ -32,6 +32,7 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
     """The prediction log under fixed names: bucket, version, outcome, y, p, s ... and every feature as `f:NAME`."""
     roles = dataset.roles
     rows = ibis.table(schema, name=PREDICTIONS)
+    rows = rows.filter(rows[roles.time].notnull())  # what has no time belongs to no bucket
     columns: dict[str, ir.Value] = {
         "second": seconds(rows[roles.time], dataset.time_unit),
         "version": _text(rows, roles.version, default=""),
@@ -77,7 +78,7 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
     if spec is None or label_schema is None:
         raise ValueError("a join needs the label table and its schema")
     labels = ibis.table(label_schema, name=LABELS)
-    arrived = seconds(labels[spec.time], "") if spec.time else ibis.null("int64")
+    arrived = seconds(labels[spec.time], spec.time_unit) if spec.time else ibis.null("int64")
     plain = labels.select(
         label_key=labels[spec.id].cast("string"), y_raw=_plain(labels[spec.label]), label_second=arrived
     )
@@ -147,8 +148,16 @@ def _judged(dataset: Dataset, table: ir.Table) -> ir.Table:
 def _is_positive(dataset: Dataset, column: ir.Value) -> ir.Value:
     kind = column.type()
     if kind.is_numeric():
-        return (column.cast("float64") == float(dataset.positive or 1)).cast("int8")
+        return (column.cast("float64") == _positive_number(dataset.positive)).cast("int8")
     return (column.cast("string") == str(dataset.positive)).cast("int8")
+
+
+def _positive_number(positive: str | None) -> float:
+    """The positive class in a column of numbers, which booleans are too by now; 1 where it is named by a word."""
+    try:
+        return float(positive or 1)
+    except ValueError:
+        return 0.0 if str(positive).lower() == "false" else 1.0
 
 
 def _outcome(dataset: Dataset, table: ir.Table) -> ir.Value:
@@ -209,9 +218,9 @@ def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
 
 
 def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
-    """Counts below each edge, moments, extremes of every number by (bucket, version, outcome), in one group-by.
+    """Counts below each edge, moments, extremes, distinct sketch of every number by (bucket, version, outcome).
 
-    Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`.
+    One group-by for all. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, `i_places`.
     """
     figures: dict[str, ir.Value] = {"rows": table.count()}
     for i, (name, cut) in enumerate(layout.numbers.items()):
@@ -224,8 +233,19 @@ def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
             f"{i}_square": (off * off).sum(),
             f"{i}_low": x.min(),
             f"{i}_high": x.max(),
+            f"{i}_places": _place(x).bit_or(),
         }
     return table.group_by(["bucket", "version", "outcome"]).aggregate(**figures)
+
+
+def _place(x: ir.Value) -> ir.Value:
+    """One bit of the distinct sketch for a value, by its fractional multiple of the golden ratio, which spreads evenly.
+
+    Source: Knuth, The Art of Computer Programming 3, 6.4: multiplicative hashing.
+    """
+    spread = x * 0.6180339887498949
+    place = ((spread - spread.floor()) * float(SKETCH_PLACES)).floor().cast("int64")
+    return ibis.literal(1, "int64") << place
 
 
 def column_of(name: str) -> str:
@@ -277,16 +297,9 @@ def _binary_quality(dataset: Dataset, table: ir.Table, common: dict[str, ir.Valu
     sure = table.s.clip(lower=1e-15, upper=1 - 1e-15) if dataset.probability else ibis.literal(0.5)
     loss = -(table.y == 1).ifelse(sure, 1 - sure).ln()
     off = table.s - table.y
-    keys = [
-        "bucket",
-        "version",
-        "y",
-        "p",
-        score_bin(dataset, table.s).name("bin"),
-        _calibration_bin(table.s).name("tenth"),
-    ]
+    bins = score_bin(dataset, table.s).name("bin"), _calibration_bin(table.s).name("tenth")
     figures = {"score": table.s.sum(), "log_loss": loss.sum(), "brier": (off * off).sum(), "scored": table.s.count()}
-    return table.group_by(keys).aggregate(**common, **figures)
+    return table.group_by(["bucket", "version", "y", "p", *bins]).aggregate(**common, **figures)
 
 
 def score_bin(dataset: Dataset, score: ir.Value) -> ir.Value:
@@ -306,9 +319,11 @@ def _calibration_bin(score: ir.Value) -> ir.Value:
 
 def _multiclass_quality(table: ir.Table, common: dict[str, ir.Value]) -> ir.Table:
     of_label = [(table.y == c.removeprefix("c:"), table[c]) for c in table.columns if c.startswith("c:")]
-    given = ibis.cases(*of_label) if of_label else ibis.null("float64")
-    loss = -given.clip(lower=1e-15, upper=1.0).ln()
-    return table.group_by(["bucket", "version", "y", "p"]).aggregate(**common, log_loss=loss.sum(), scored=loss.count())
+    rows = table.group_by(["bucket", "version", "y", "p"])
+    if not of_label:
+        return rows.aggregate(**common, log_loss=ibis.literal(0.0), scored=ibis.literal(0))
+    loss = -ibis.cases(*of_label).clip(lower=1e-15, upper=1.0).ln()
+    return rows.aggregate(**common, log_loss=loss.sum(), scored=loss.count())
 
 
 def class_pass(dataset: Dataset, table: ir.Table, label: str) -> ir.Table:
@@ -385,7 +400,7 @@ def matches(table: ir.Table, conditions: Iterable[Condition]) -> ir.BooleanValue
       *
     FROM "log" AS "t0"
     WHERE
-      COALESCE("t0"."f:origin" = 'EWR', FALSE)
+      TRUE AND COALESCE("t0"."f:origin" = 'EWR', FALSE)
     """
     fulfilled: Any = ibis.literal(value=True)
     for one in conditions:

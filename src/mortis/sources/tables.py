@@ -2,50 +2,57 @@
 
 from __future__ import annotations
 
+import csv
 import glob
 import hashlib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mortis.case import Query, TableSource
-from mortis.problems import InputProblem, WorkProblem, listed
+from mortis.problems import InputProblem, WorkProblem, listed, near
 
 SAMPLED_ABOVE = 256 << 20
 _BLOCK = 1 << 20
+_BATCH_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: its suffixes, and what is wrong with a file's first bytes (None where nothing is)."""
+    """A file format: its suffixes, and what is wrong by a file's first and last bytes (None where nothing is)."""
 
     name: str
     suffixes: tuple[str, ...]
-    fault: Callable[[bytes], str | None]
+    fault: Callable[[bytes, bytes], str | None]
 
 
-def _not_parquet(head: bytes) -> str | None:
-    return None if head[:4] == b"PAR1" else "it does not begin like Parquet"
+def _not_parquet(head: bytes, tail: bytes) -> str | None:
+    if head[:4] != b"PAR1":
+        return "it does not begin like Parquet; name it by what it holds"
+    return None if tail[-4:] == b"PAR1" else "it is Parquet cut short; fetch the whole file"
 
 
-def _not_text(head: bytes) -> str | None:
+def _not_text(head: bytes, _tail: bytes) -> str | None:
     if head[:4] == b"PAR1":
         return "it is Parquet; name it .parquet"
     if head[:2] == b"PK":
         return "it is a zip archive (a spreadsheet?); export it as CSV or Parquet"
-    return "it holds binary data" if b"\0" in head else None
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "it is UTF-16; save it as UTF-8"
+    return "it holds binary data; hand over text" if b"\0" in head else None
 
 
-def _not_json_lines(head: bytes) -> str | None:
-    if fault := _not_text(head):
+def _not_json_lines(head: bytes, tail: bytes) -> str | None:
+    if fault := _not_text(head, tail):
         return fault
-    return None if head.lstrip()[:1] in (b"{", b"[") else "it does not begin like JSON"
+    return None if head.lstrip()[:1] in (b"{", b"[") else "it does not begin like JSON; name it by what it holds"
 
 
-def _packed(fault: Callable[[bytes], str | None]) -> Callable[[bytes], str | None]:
-    """Compressed text can't be judged by its first bytes; only Parquet under a wrong name is told."""
-    return lambda head: fault(head) if head[:4] == b"PAR1" else None
+def _not_packed(name: str, magic: bytes) -> Callable[[bytes, bytes], str | None]:
+    """Compressed text can't be judged by its first bytes, but whether it is compressed can."""
+    return lambda head, _: None if head.startswith(magic) else f"it is not compressed by {name}; name it by its kind"
 
 
 FORMATS: dict[str, Format] = {}
@@ -60,9 +67,11 @@ def register_format(one: Format) -> None:
 for _format in (
     Format("parquet", (".parquet", ".pq"), _not_parquet),
     Format("csv", (".csv", ".tsv"), _not_text),
-    Format("csv", (".csv.gz", ".tsv.gz", ".csv.zst"), _packed(_not_text)),
+    Format("csv", (".csv.gz", ".tsv.gz"), _not_packed("gzip", b"\x1f\x8b")),
+    Format("csv", (".csv.zst", ".tsv.zst"), _not_packed("zstd", b"\x28\xb5\x2f\xfd")),
     Format("jsonl", (".jsonl", ".ndjson", ".json"), _not_json_lines),
-    Format("jsonl", (".jsonl.gz", ".ndjson.gz", ".jsonl.zst"), _packed(_not_json_lines)),
+    Format("jsonl", (".jsonl.gz", ".ndjson.gz"), _not_packed("gzip", b"\x1f\x8b")),
+    Format("jsonl", (".jsonl.zst", ".ndjson.zst"), _not_packed("zstd", b"\x28\xb5\x2f\xfd")),
 ):
     register_format(_format)
 
@@ -83,12 +92,17 @@ class Table:
 
 
 def open_table(source: TableSource, *, root: Path, key: str) -> Table:
-    """The table that a case's key points to, its files found and looked into.
+    """The table that a case's `key` (or the command line's) points to, its files found and looked into.
 
     Raises InputProblem where there is no such file, the suffix is unknown, or a file isn't what its name says.
     """
     if isinstance(source, Query):
-        return Table(source.query or source.table, "query", url=source.url, query=source.query or _all_of(source.table))
+        from mortis.sources.databases import located
+
+        url = located(source.url, root=root, key=key)
+        return Table(
+            _short(source.query or source.table), "query", url=url, query=source.query or _all_of(source.table)
+        )
     if isinstance(source, str | Path):
         return _from_files([str(source)], root=root, key=key)
     if isinstance(source, list) and source and all(isinstance(one, str | Path) for one in source):
@@ -104,13 +118,19 @@ def to_arrow(frame: Any, *, key: str) -> Any:
     """
     import pyarrow as pa
 
-    if isinstance(frame, pa.Table):
-        return frame
-    if hasattr(frame, "__arrow_c_stream__"):
-        return pa.table(frame)
+    if isinstance(frame, pa.Table) or hasattr(frame, "__arrow_c_stream__"):
+        table = frame if isinstance(frame, pa.Table) else pa.table(frame)
+        _check_names(table.column_names, f"{key}: the frame")
+        return table
     raise InputProblem(
-        f"{key}.table: {type(frame).__name__} is not a table; hand over a path or an Arrow, pandas or Polars frame"
+        f"{key}: {type(frame).__name__} is not a table; hand over a path or an Arrow, pandas or Polars frame"
     )
+
+
+def _short(query: str, *, most: int = 60) -> str:
+    """A query on one line, cut where it is long."""
+    line = " ".join(query.split())
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def _all_of(table: str) -> str:
@@ -122,33 +142,43 @@ def _from_files(sources: list[str], *, root: Path, key: str) -> Table:
     files = tuple(file for one in sources for file in _find(one, root=root, key=key))
     formats = {_format_of(file, key=key).name for file in files}
     if len(formats) > 1:
-        raise InputProblem(f"{key}.table: files of different formats ({listed(sorted(formats))}); hand over one format")
+        raise InputProblem(f"{key}: files of different formats ({listed(sorted(formats))}); hand over one format")
     for file in files:
         _look_into(file, key=key)
+    names = _NAMES.get(_suffix(files[0]), lambda _: ())(files[0])
+    _check_names(names, f"{key}: {files[0].name}")
     return Table(listed(sources), formats.pop(), files=files)
 
 
 def _find(source: str, *, root: Path, key: str) -> list[Path]:
     """The files behind a path, a glob or a folder, in the order of their names."""
-    path = Path(source) if Path(source).is_absolute() else root / source
+    # A folder that is yet to be made, as in `init -o new/incident.yaml ../log.csv`, can't be walked out of.
+    path = root / source if root.is_dir() else Path(os.path.normpath(root / source))
     if path.is_dir():
         inside = sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f) in FORMATS)
         if not inside:
-            raise InputProblem(f"{key}.table: folder {source} holds no table; files may end in {_suffixes()}")
+            raise InputProblem(f"{key}: folder {source} holds no table; files may end in {_suffixes()}")
         return inside
     if path.is_file():
         return [path]
-    found = sorted(Path(f) for f in glob.glob(str(path), recursive=True) if Path(f).is_file())
+    # Path.glob refuses absolute patterns; and only the source is a pattern, whatever the root's name holds.
+    pattern, start = (source, root) if root.is_dir() else (str(path), Path())
+    matches = (start / f for f in glob.glob(pattern, root_dir=start, recursive=True))  # noqa: PTH207
+    found = sorted(file for file in matches if file.is_file())
     if not found:
-        raise InputProblem(f"{key}.table: no such file: {source} (looked in {root.resolve()}); {_neighbours(path)}")
+        what = "no file matches" if any(sign in source for sign in "*?[") else "no such file:"
+        raise InputProblem(f"{key}: {what} {source} (looked in {root.resolve()}){_neighbours(path)}")
     return found
 
 
 def _neighbours(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"the folder {path.parent} does not exist either"
-    names = sorted(f.name for f in path.parent.iterdir())
-    return f"there are: {listed(names, most=8)}" if names else "that folder is empty"
+    folder = path.parent
+    if any(sign in folder.name for sign in "*?["):
+        return "; correct the pattern"
+    if not folder.is_dir():
+        return f"; there is no folder {folder.name} either"
+    names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
+    return f"{near(path.name, names) or ';'} there are: {listed(names, most=8)}" if names else "; that folder is empty"
 
 
 def _suffix(file: Path) -> str:
@@ -166,7 +196,7 @@ def _format_of(file: Path, *, key: str) -> Format:
     suffix = _suffix(file)
     if suffix not in FORMATS:
         raise InputProblem(
-            f"{key}.table: {file.name}: unknown kind of file {suffix or '(no suffix)'!r}; known: {_suffixes()}"
+            f"{key}: {file.name}: unknown kind of file {suffix or '(no suffix)'!r}; known: {_suffixes()}"
         )
     return FORMATS[suffix]
 
@@ -176,19 +206,58 @@ def _look_into(file: Path, *, key: str) -> None:
     try:
         with file.open("rb") as stream:
             head = stream.read(4096)
+            stream.seek(max(0, file.stat().st_size - 8))
+            tail = stream.read()
     except OSError as error:
-        raise WorkProblem(f"{key}.table: {file.name} can't be read: {error.strerror}") from None
+        raise WorkProblem(f"{key}: {file.name} can't be read: {error.strerror}") from None
     if not head.strip():
-        raise InputProblem(f"{key}.table: {file.name} is empty; hand over a file with rows")
-    fault = _format_of(file, key=key).fault(head)
+        raise InputProblem(f"{key}: {file.name} is empty; hand over a file with rows")
+    fault = _format_of(file, key=key).fault(head, tail)
     if fault:
-        raise InputProblem(f"{key}.table: {file.name} isn't what its name says: {fault}")
+        raise InputProblem(f"{key}: {file.name} isn't what its name says: {fault}")
+
+
+def _check_names(names: Iterable[str], where: str) -> None:
+    """Raises InputProblem where two columns bear one name: an engine would rename the second silently."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputProblem(f"{where} has two columns named {name!r}; rename one")
+        seen.add(name)
+
+
+def _parquet_names(file: Path) -> list[str]:
+    """The column names in a Parquet file's footer; none where it can't be read, which the engine then tells."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return list(pq.read_schema(file).names)
+    except (pa.ArrowException, OSError):
+        return []
+
+
+def _csv_names(file: Path) -> list[str]:
+    """The names in a CSV file's first line, parted by what occurs there most; none where they look like values."""
+    with file.open("r", encoding="utf-8-sig", errors="replace", newline="") as stream:
+        first = stream.readline(1 << 16)
+    mark = max(",;\t|", key=first.count)
+    names = next(csv.reader([first], delimiter=mark), [])
+    return [] if any(name.strip().replace(".", "").isdigit() for name in names) else names
+
+
+_NAMES: Mapping[str, Callable[[Path], list[str]]] = {
+    ".parquet": _parquet_names,
+    ".pq": _parquet_names,
+    ".csv": _csv_names,
+    ".tsv": _csv_names,
+}
 
 
 def fingerprint(table: Table) -> str:
-    """SHA-256 of a table's bytes (of its files in order, of a frame's buffers, of a query's text), its kind before the colon.
+    """The start of the SHA-256 of a table's bytes, its kind before the colon: files in order, frame, or query's text.
 
-    Files above 256 MiB together are hashed by their size and 64 evenly spaced blocks: 'sha256-sampled:'.
+    Files above 256 MiB together are hashed by their sizes and 64 evenly spaced blocks each: 'sha256-sampled:'.
     """
     digest = hashlib.sha256()
     if table.files:
@@ -198,10 +267,9 @@ def fingerprint(table: Table) -> str:
                 digest.update(block)
         return f"sha256{'-sampled' if sampled else ''}:{digest.hexdigest()[:32]}"
     if table.frame is not None:
-        for batch in table.frame.to_batches():
-            for column in batch.columns:
-                for buffer in column.buffers():
-                    digest.update(memoryview(buffer) if buffer is not None else b"-")
+        digest.update(table.frame.schema.serialize())
+        for batch in table.frame.to_batches(max_chunksize=_BATCH_ROWS):
+            digest.update(batch.serialize())
         return f"sha256-memory:{digest.hexdigest()[:32]}"
     digest.update(table.query.encode())
     return f"sha256-query:{digest.hexdigest()[:32]}"
@@ -209,12 +277,12 @@ def fingerprint(table: Table) -> str:
 
 def _blocks(file: Path, *, sampled: bool) -> Iterable[bytes]:
     size = file.stat().st_size
-    yield f"{file.name}:{size}".encode()
     with file.open("rb") as stream:
         if not sampled:
             while block := stream.read(_BLOCK):
                 yield block
             return
+        yield str(size).encode()
         for i in range(64):
             stream.seek(max(0, (size - _BLOCK) * i // 63))
             yield stream.read(_BLOCK)

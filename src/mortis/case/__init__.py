@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
 
+from mortis.case.reading import read_case_file
+from mortis.case.refusals import keys_of, one_line
 from mortis.problems import InputProblem, listed
-from mortis.records import Window
+from mortis.records import Window, iso
 
 TaskName = Literal["binary", "multiclass", "regression", "ranking", "score"]
 BUCKET_SECONDS = {
@@ -31,16 +42,17 @@ BUCKET_SECONDS = {
 
 def _moment(value: object) -> object:
     """A date, a datetime or ISO text as a moment in UTC; what carries no offset is taken as UTC."""
+    stated = value
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise ValueError(f"{value!r} is not a time; write it like 2013-08-01 or 2013-08-01T06:00:00Z") from None
+            value = None
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    raise ValueError(f"{value!r} is not a time; write it like 2013-08-01 or 2013-08-01T06:00:00Z")
+    raise ValueError(f"{stated!r} is not a time; write it like 2013-08-01 or 2013-08-01T06:00:00Z")
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
@@ -62,14 +74,27 @@ class Query(Part):
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if bool(self.query) == bool(self.table):
-            raise ValueError("needs either `query` or `table`, not both")
+            raise ValueError("a database needs either `query` or `table` beside `url`, and not both")
         return self
 
 
-# A path, glob or directory; several of them; a database; or, from Python, an Arrow, pandas or Polars frame.
-TableSource = (
-    str | list[str] | Query | Annotated[Any, Field(json_schema_extra={"description": "a frame (Python only)"})]
-)
+def _kind_of_source(value: object) -> str:
+    if isinstance(value, Mapping | Query):
+        return "database"
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return "paths"
+    return "path" if isinstance(value, str) else "frame"
+
+
+# A path, glob or directory; several of them; a database; or, from Python, an Arrow, pandas or Polars frame. The kind is
+# told beforehand, so that a mistake in a database's keys isn't taken for a frame.
+TableSource = Annotated[
+    Annotated[str, Tag("path")]
+    | Annotated[list[str], Tag("paths")]
+    | Annotated[Query, Tag("database")]
+    | Annotated[SkipJsonSchema[Any], Tag("frame")],
+    Discriminator(_kind_of_source),
+]
 
 
 class Model(Part):
@@ -138,6 +163,13 @@ class FailureStated(Part):
     metric: str | None = None
     expected: float | Literal["baseline"] = "baseline"
 
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _figure(cls, value: object) -> object:
+        if value != "baseline" and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ValueError(f"{value!r} is neither a number nor `baseline`")
+        return value
+
 
 class Windows(Part):
     """The baseline and the incident, half-open in UTC; without an incident window, it is found."""
@@ -146,12 +178,20 @@ class Windows(Part):
     incident: tuple[Moment, Moment] | None = None
     bucket: str | None = None
 
+    @field_validator("baseline", "incident", mode="before")
+    @classmethod
+    def _two_moments(cls, value: object) -> object:
+        if value is not None and not (isinstance(value, list | tuple) and len(value) == 2):
+            raise ValueError("a window needs its start and its end, as in [2013-08-01, 2013-08-15]")
+        return value
+
     @field_validator("baseline", "incident")
     @classmethod
     def _not_empty(cls, value: tuple[datetime, datetime] | None) -> tuple[datetime, datetime] | None:
         if value is not None and value[0] >= value[1]:
+            start, end = iso(value[0]), iso(value[1])
             raise ValueError(
-                f"the window is empty: it begins {value[0]:%Y-%m-%d %H:%M} and ends {value[1]:%Y-%m-%d %H:%M}"
+                f"the window is empty: it begins {start} and ends {end}; its end must come after its start"
             )
         return value
 
@@ -254,24 +294,7 @@ class Case(Part):
         """
         file = Path(path)
         file = file / "incident.yaml" if file.is_dir() else file
-        if not file.exists():
-            raise InputProblem(f"{file}: no such case file; `mortis init TABLE -o {file}` writes one")
-        try:
-            text = file.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise InputProblem(f"{file}: not a case file: it is not UTF-8 text; hand over an incident.yaml") from None
-        try:
-            data, lines = _load_yaml(text)
-        except InputProblem as problem:
-            raise InputProblem(f"{file} {problem}") from None
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{file} line {mark.line + 1}" if mark else str(file)
-            raise InputProblem(f"{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
-        if not isinstance(data, dict):
-            raise InputProblem(
-                f"{file}: not a case: it must hold keys such as `predictions:`; see `mortis schema case`"
-            )
+        data, lines = read_case_file(file)
         return cls.parse(data, root=file.parent, name=str(file), lines=lines)
 
     @classmethod
@@ -283,102 +306,22 @@ class Case(Part):
         name: str = "case",
         lines: Mapping[tuple[Any, ...], int] | None = None,
     ) -> Case:
-        """The case that a mapping states; `lines` tells in which line of `name` each key stands."""
+        """The case that a mapping states; `lines` tells in which line of `name` each key stands.
+
+        Raises InputProblem, in one line, for the first thing that can't be.
+        """
         if "root" in data:
-            raise InputProblem(f"{name}: unknown key 'root'; keys there: {listed(_keys(cls), most=30)}")
+            raise InputProblem(f"{name}: unknown key 'root'; keys there: {listed(keys_of(cls), most=30)}")
         try:
             return cls.model_validate({**data, "root": root or Path()})
         except ValidationError as error:
-            raise InputProblem(_one_line(error, name, lines or {})) from None
+            raise InputProblem(one_line(error, cls, data, name=name, lines=lines or {})) from None
 
     @classmethod
-    def schema_json(cls) -> dict[str, Any]:
+    def schema_json(cls) -> dict[str, Any]:  # type: ignore[override]  # pydantic's method of this name is deprecated
         """The JSON Schema of the case file."""
         schema = cls.model_json_schema(by_alias=True)
         schema["properties"].pop("root", None)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         schema["title"] = "Mortis case file (incident.yaml)"
         return schema
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML whose dates stay text, so that a wrong one is reported with its key and an offset isn't lost."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _load_yaml(text: str) -> tuple[Any, dict[tuple[Any, ...], int]]:
-    """The data of a YAML text, and the line (from 1) on which each key path stands."""
-    node = yaml.compose(text, Loader=_Loader)
-    lines: dict[tuple[Any, ...], int] = {}
-    for path, line in _key_lines(node, ()) if node else ():
-        if path in lines:
-            raise InputProblem(f"line {line}: key {path[-1]!r} stands twice (first in line {lines[path]}); keep one")
-        lines[path] = line
-    return yaml.load(text, Loader=_Loader), lines  # noqa: S506  a SafeLoader without timestamps
-
-
-def _key_lines(node: yaml.Node, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = (*path, key.value)
-            yield inner, key.start_mark.line + 1
-            yield from _key_lines(value, inner)
-    elif isinstance(node, yaml.SequenceNode):
-        for i, value in enumerate(node.value):
-            yield (*path, i), value.start_mark.line + 1
-            yield from _key_lines(value, (*path, i))
-
-
-def _one_line(error: ValidationError, name: str, lines: Mapping[tuple[Any, ...], int]) -> str:
-    """The first thing that is wrong in a case, as one line with file, line, key and remedy."""
-    problems = error.errors()
-    first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-    path = (
-        tuple(step for step in first["loc"] if step in {s for key in lines for s in key} or not lines) or first["loc"]
-    )
-    line = next((lines[path[:i]] for i in range(len(path), 0, -1) if path[:i] in lines), None)
-    where = f"{name} line {line}" if line else name
-    key = ".".join(str(step) for step in path)
-    if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key {path[-1]!r}{_did_you_mean(path)}"
-    if first["type"] == "missing":
-        return f"{where}: missing key {'.'.join(str(step) for step in first['loc'])!r}; it is compulsory"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {key}: {message[:1].lower() + message[1:]}" if key else f"{where}: {message}"
-
-
-def _did_you_mean(path: tuple[Any, ...]) -> str:
-    known = _keys(_section(path[:-1]))
-    close = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
-    guess = f"; did you mean {close[0]!r}?" if close else ";"
-    return f"{guess} keys there: {listed(known, most=30)}"
-
-
-def _section(path: tuple[Any, ...]) -> type[BaseModel]:
-    """The model class that a key path leads to."""
-    current: type[BaseModel] = Case
-    for step in path:
-        fields = {(f.alias or name): f for name, f in current.model_fields.items()}
-        inner = fields.get(str(step))
-        found = _model_in(inner.annotation) if inner else None
-        current = found or current
-    return current
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        found = _model_in(part)
-        if found:
-            return found
-    return None
-
-
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [f.alias or name for name, f in model.model_fields.items() if name != "root"]

@@ -84,7 +84,7 @@ def measure(file: Path, rounds: int) -> dict[str, float]:
 
     from mortis.case import Case
     from mortis.engine import open_engine
-    from mortis.investigation import make_ready
+    from mortis.preparation import make_ready
 
     connection = duckdb.connect(config={"threads": os.cpu_count() or 1})
     case = Case.parse(_case(file))

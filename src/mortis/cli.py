@@ -34,7 +34,7 @@ def main() -> None:
     """Run the command line; a Problem becomes one line on standard error and its exit code."""
     code: int | None
     try:
-        code = app(standalone_mode=False)  # Typer catches Ctrl-C and hands back the exit code
+        code = app(prog_name="mortis", standalone_mode=False)  # Typer catches Ctrl-C and hands back the exit code
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Problem as problem:
@@ -75,7 +75,8 @@ def _root(
         from importlib.metadata import version as installed
 
         print(f"mortis {installed('mortis')}")
-    elif context.invoked_subcommand is None:
+        raise typer.Exit
+    if context.invoked_subcommand is None:
         print(context.get_help())
 
 
@@ -282,11 +283,13 @@ def _write(texts: Mapping[Path, str]) -> None:
         for file, part in parts.items():
             part.replace(file)
         made = []
+    except OSError as error:
+        raise WorkProblem(f"{next(iter(texts)).parent} can't be written to: {error.strerror}") from None
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
-        for folder in made:
-            folder.rmdir()
+        for empty in made:
+            empty.rmdir()
 
 
 def _make_folders(folders: Iterable[Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,7 +64,8 @@ def sound(found: Postmortem) -> Postmortem:
     texts = {name: render(found, name) for name in formats()}
     jsonschema.validate(json.loads(texts["json"]), postmortem_schema())
     assert all(texts.values())
-    assert not any(word in text for text in (texts["md"], "\n".join(summary_lines(found))) for word in ("nan", "None", "inf "))
+    shown = texts["md"] + "\n".join(summary_lines(found))
+    assert not re.search(r"\b(nan|None|inf)\b", shown), re.findall(r".*\b(?:nan|None|inf)\b.*", shown)
     assert (found.answer == "no_failure") == (found.failure.verdict == "no_failure")
     assert (found.failure.onset is not None) <= (found.failure.verdict == "failure")
     return found

@@ -67,7 +67,7 @@ def test_binary_with_labels_in_words(investigated, fault):
 @BOTH
 @pytest.mark.parametrize("metric", ["accuracy", "log_loss", "f1"])
 def test_multiclass_with_one_score_for_each_class(investigated, metric, fault):
-    rows = Rows(4)
+    rows = Rows(41, a_day=600)
     classes = np.array(["a", "b", "c"])
     label = rows.rng.integers(0, 3, rows.n)
     taken = np.where(rows.chance(0.12, 0.5, fault=fault), (label + 1) % 3, label)
@@ -184,7 +184,7 @@ def test_answers_that_stay_empty(investigated, fault):
 @BOTH
 def test_throughput_that_breaks_in(investigated, fault):
     """Rows that never came have no slice, and the report says so."""
-    rows = Rows(12)
+    rows = Rows(12, a_day=900)
     log = rows.columns(ms=rows.rng.lognormal(4, 0.4, rows.n))
     kept = ~((rows.days >= rows.since) & (rows.rng.random(rows.n) < 0.5) & fault)
     found = investigated(

@@ -97,7 +97,7 @@ def test_hours(investigated, fault):
 @BOTH
 def test_a_weekly_season_is_no_failure(investigated, fault):
     """Weekends are worse every week: an incident window of a weekend is no failure, unless it is worse than others."""
-    rows = Rows(25, days=35, a_day=400, since=33.0)
+    rows = Rows(25, days=35, a_day=1200, since=33.0)
     weekend = rows.days % 7 >= 5
     error = np.where(weekend, 0.25, 0.1) + np.where(rows.hit & fault, 0.4, 0.0)
     windows = {"baseline": window(0, 33), "incident": window(33, 35), "bucket": "1d"}

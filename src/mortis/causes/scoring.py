@@ -24,6 +24,10 @@ class Judged:
     slots: tuple[str, ...]
     matrix: Floats
 
+    def only(self, keep: npt.NDArray[np.bool_]) -> Judged:
+        """The same rows, those left out adding nothing."""
+        return Judged(self.slots, self.matrix * keep[:, None])
+
     def value(self, metric: Metric, weights: Floats | None = None) -> Floats:
         """The metric over the rows, or over each of the weightings (draws, rows)."""
         weights = np.ones((1, len(self.matrix))) if weights is None else weights

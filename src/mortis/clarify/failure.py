@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from mortis.clarify.maturity import Maturity, label_maturity
@@ -212,6 +213,8 @@ def _circumstances(failure: Failure, metric: Metric, maturity: Maturity) -> Iter
 
 
 def _says(metric: Metric, one: Interval, window: Window | None) -> str:
+    if not isfinite(one.value):
+        return f"{metric.title} can't be computed in {window}: {one.n} rows to compute it on"
     return f"{metric.title} {one.value:.4g} (95 % interval {one.low:.4g} to {one.high:.4g}, n = {one.n}) in {window}"
 
 

@@ -12,6 +12,8 @@ from mortis.profiles import Profile
 from mortis.records import Window
 
 MATURE = 0.95
+EARLY = 0.25
+AS_COMPLETE = 0.99  # a hundredth of the labels still missing can move a rate by a point at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +77,45 @@ def label_maturity(profile: Profile, as_of: datetime | None) -> Maturity:
     return Maturity(rows, has_labels, ages is not None, until)
 
 
-def mature_age(profile: Profile) -> float:
-    """The age in hours by which 95 % of the labels that arrived at all had done so, rounded up to a bucket's edge.
+@dataclass(frozen=True, slots=True)
+class EqualAge:
+    """The label age in hours at which two windows can be compared, and the part of the incident that is old enough."""
 
-    >>> from mortis.profiles import NumberProfile, Tally
-    >>> counts = Tally.of({(0, "v1", "right"): {"bin:0": 50, "bin:1": 46, "bin:2": 4}})
-    >>> mature_age(Profile(60, 100, numbers={LABEL_AGE: NumberProfile((24.0, 48.0), sums=counts)}))
-    48.0
+    hours: float
+    incident: Window
+
+
+def equal_age(profile: Profile, baseline: Window, incident: Window, as_of: datetime | None) -> EqualAge | None:
+    """At what label age the windows can be compared; None where the incident's labels are as complete as the baseline's.
+
+    It is the age that the incident's last prediction has reached, or, if hardly any label arrives so soon, the age at
+    which a quarter has: then the youngest predictions are left out. None also where the ages of the labels are not
+    known, or all of the incident is younger than that.
     """
+    ages = profile.numbers.get(LABEL_AGE)
+    if as_of is None or ages is None or not ages.n:
+        return None
+    maturity = label_maturity(profile, as_of)
+    before, after = maturity.of(baseline), maturity.of(incident)
+    if before is None or after is None or after >= AS_COMPLETE * before:
+        return None
+    reached = (as_of - incident.end).total_seconds() / 3600
+    if reached >= mature_age(profile):
+        return None
+    hours = max(reached, age_of(profile, EARLY))
+    buckets = int((as_of - timedelta(hours=hours) - incident.start).total_seconds() // profile.width)
+    end = min(incident.end, incident.start + timedelta(seconds=buckets * profile.width))
+    return EqualAge(hours, Window(incident.start, end)) if end > incident.start else None
+
+
+def mature_age(profile: Profile) -> float:
+    """The age in hours by which 95 % of the labels that arrived at all had done so."""
+    return age_of(profile, MATURE)
+
+
+def age_of(profile: Profile, share: float) -> float:
+    """The age in hours by which a share of the labels that arrived at all had done so: the upper edge of its bin."""
     ages = profile.numbers[LABEL_AGE]
     counts = np.cumsum(ages.counts.sum(axis=0))
-    place = int(np.searchsorted(counts, MATURE * counts[-1]))
+    place = int(np.searchsorted(counts, share * counts[-1]))
     return float(ages.edges[min(place, len(ages.edges) - 1)]) if ages.edges else 0.0

@@ -1,4 +1,4 @@
-"""A shift between windows, weekday for weekday or hour for hour: what the season does by itself is no change."""
+"""A shift between windows judged by how much the baseline's own time buckets vary, weekday for weekday where these differ."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from mortis.profiles import Floats
 from mortis.records import Interval, Window
 
 CONFIDENCE = 0.95
-SIGNIFICANT = 0.01  # of the test whether the phases differ at all
+SIGNIFICANT = 0.01  # of the test whether weekdays (or hours) differ at all
+FEWEST_BUCKETS = 14  # a shorter baseline says less about its own variation than the two windows together
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +30,53 @@ class _Buckets:
         return len(self.phase)
 
 
-def seasonal_shift(series: Series, metric: Metric, baseline: Window, incident: Window) -> Interval | None:
-    """The metric's shift against the same weekdays (or hours) of the baseline; None where it lacks three of each, or
-    where these don't differ by more than chance.
+def shift_beside_baseline(series: Series, metric: Metric, baseline: Window, incident: Window) -> Interval | None:
+    """The metric's shift, against the same weekdays (or hours) of the baseline where these differ by more than chance.
 
-    The interval rests on how much the baseline's buckets vary about their weekday, autocorrelation included, and on the
-    rows of both windows: an incident whose days differ from each other is not for that the less certain.
+    The interval rests on how much the baseline's buckets vary, autocorrelation included, and on the rows of both
+    windows: an incident whose days differ from each other is not for that the less certain. None where the baseline has
+    fewer than fourteen buckets.
 
     Source: the jackknife variance of a post-stratified figure (Efron 1982, "The jackknife, the bootstrap and other
     resampling plans"), with days for draws.
     """
-    period = PERIODS.get(series.width)
-    if period is None:
-        return None
+    period = season_of(series, metric, baseline) or 1
     old, new = (_buckets(series, metric, window, period) for window in (baseline, incident))
-    seen, asked = (np.bincount(part.phase, minlength=period) for part in (old, new))
-    if seen.min() < FEWEST_CYCLES or not new.size:
+    if old.size < FEWEST_BUCKETS or not new.size:
         return None
+    seen, asked = (np.bincount(part.phase, minlength=period) for part in (old, new))
     weights = (asked / seen)[old.phase] * old.size / new.size
     usual, shifted = (_value(metric, series, part) for part in (weights @ old.sums, new.sums.sum(axis=0)))
-    influence = old.size * (usual - _value(metric, series, old.sums.sum(axis=0) - old.sums))
-    if not (np.isfinite(usual) and np.isfinite(shifted) and np.isfinite(influence).all()):
+    spread = _spread(_influence(metric, series, old), old.phase, period)
+    if not (np.isfinite(usual) and np.isfinite(shifted) and np.isfinite(spread)):
         return None
-    rows = [metric.n(Sums(series.tally.slots, part.sums.sum(axis=0, keepdims=True)))[0] for part in (old, new)]
-    spread = _spread(influence, old.phase, period)
-    if spread is None:
-        return None
-    thinner = max(1.0, float(rows[0] / old.size) / max(float(rows[1] / new.size), 1e-9))
+    rows = [float(metric.n(Sums(series.tally.slots, part.sums)).sum()) for part in (old, new)]
+    thinner = max(1.0, rows[0] / old.size / max(rows[1] / new.size, 1e-9))
     half = spread * np.sqrt(float(weights @ weights) / old.size**2 + thinner / new.size)
     down, up = _by_rows(metric, series, old, new)
     change = float(shifted - usual)
     return Interval(change, change - max(half, down), change + max(half, up), int(sum(rows)))
+
+
+def season_of(series: Series, metric: Metric, baseline: Window) -> int | None:
+    """The period of the metric in buckets (a week of days, a day of hours); None where its phases differ by chance alone.
+
+    Source: the F test of one-way analysis of variance, each phase being there three times at least.
+    """
+    from scipy.special import fdtrc
+
+    period = PERIODS.get(series.width, 1)
+    old = _buckets(series, metric, baseline, period)
+    if period == 1 or np.bincount(old.phase, minlength=period).min() < FEWEST_CYCLES:
+        return None
+    influence = _influence(metric, series, old)
+    by_phase = _phase_means(influence, old.phase, period)
+    left, explained = influence - by_phase, by_phase - influence.mean()
+    noise, freedom = float(left @ left), old.size - period
+    if not noise > 0:
+        return None
+    p = fdtrc(period - 1, freedom, float(explained @ explained) / (period - 1) / (noise / freedom))
+    return period if p < SIGNIFICANT else None
 
 
 def _buckets(series: Series, metric: Metric, window: Window, period: int) -> _Buckets:
@@ -74,23 +91,30 @@ def _value(metric: Metric, series: Series, sums: Floats) -> Floats:
     return metric.compute(Sums(series.tally.slots, sums))
 
 
-def _spread(influence: Floats, phase: npt.NDArray[np.int64], period: int) -> float | None:
-    """Half the width of the interval that a single bucket would have, from what its weekday leaves unexplained.
+def _influence(metric: Metric, series: Series, part: _Buckets) -> Floats:
+    """By how much each bucket moves the figure, times the number of buckets."""
+    total = part.sums.sum(axis=0)
+    moved: Floats = part.size * (_value(metric, series, total) - _value(metric, series, total - part.sums))
+    return moved
 
-    None where the weekdays don't differ by more than chance makes them.
-    """
-    from scipy.special import fdtrc, stdtrit
 
+def _phase_means(values: Floats, phase: npt.NDArray[np.int64], period: int) -> Floats:
+    """Each entry's mean over its phase."""
     count = np.bincount(phase, minlength=period)
-    by_phase = (np.bincount(phase, weights=influence, minlength=period) / count)[phase]
-    left, explained = influence - by_phase, by_phase - influence.mean()
+    means: Floats = (np.bincount(phase, weights=values, minlength=period) / np.maximum(count, 1))[phase]
+    return means
+
+
+def _spread(influence: Floats, phase: npt.NDArray[np.int64], period: int) -> float:
+    """Half the width of the interval that a single bucket would have, from what its phase leaves unexplained."""
+    from scipy.special import stdtrit
+
+    left = influence - _phase_means(influence, phase, period)
     freedom = influence.size - period
-    variance = float(left @ left) / freedom
-    if variance <= 0 or fdtrc(period - 1, freedom, float(explained @ explained) / (period - 1) / variance) > SIGNIFICANT:
-        return None
     phi = lag_autocorrelation(left) + 1 / influence.size
     phi = phi if phi > 1 / np.sqrt(influence.size) else 0.0
-    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2) * np.sqrt(variance * (1 + phi) / (1 - phi)))
+    variance = float(left @ left) / freedom * (1 + phi) / (1 - phi)
+    return float(stdtrit(freedom, 0.5 + CONFIDENCE / 2) * np.sqrt(variance))
 
 
 def _by_rows(metric: Metric, series: Series, old: _Buckets, new: _Buckets) -> tuple[float, float]:
@@ -101,5 +125,5 @@ def _by_rows(metric: Metric, series: Series, old: _Buckets, new: _Buckets) -> tu
     low, high = metric.measure.limits(both)
     value = metric.compute(both)
     under, over = value - low, high - value
-    offsets = np.nan_to_num(np.array([np.hypot(under[1], over[0]), np.hypot(over[1], under[0])]))
-    return float(offsets[0]), float(offsets[1])
+    down, up = np.nan_to_num(np.array([np.hypot(under[1], over[0]), np.hypot(over[1], under[0])])).tolist()
+    return down, up

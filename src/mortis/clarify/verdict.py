@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from mortis.clarify.metrics import Metric, Sums, difference, estimate
 from mortis.clarify.placebo import Placebo, compare_with_placebo, placebo_shifts
-from mortis.clarify.season import seasonal_shift
-from mortis.clarify.series import FEWEST_CYCLES, PERIODS, Series, harm_of
+from mortis.clarify.season import season_of, shift_beside_baseline
+from mortis.clarify.series import FEWEST_CYCLES, Series, harm_of
 from mortis.records import FailureVerdict, Harm, Interval, Window
 
 FEWEST_ROWS = 30
@@ -66,7 +66,7 @@ def shift_between(
     """
     before, after = series.within(baseline), series.within(incident)
     shifts = _placebos(series, metric, baseline, incident)
-    change = seasonal_shift(series, metric, baseline, incident) or difference(metric, before, after, rng=rng)
+    change = shift_beside_baseline(series, metric, baseline, incident) or difference(metric, before, after, rng=rng)
     placebo = None
     if len(shifts) >= FEWEST_PLACEBOS and np.isfinite(change.value):
         placebo = compare_with_placebo(change.value, shifts, harm=harm_of(metric))
@@ -79,7 +79,7 @@ def _placebos(series: Series, metric: Metric, baseline: Window, incident: Window
     length = min(max(1, len(series.within(incident).cells)), len(before.cells) // 2)
     if length < 1:
         return np.zeros(0)
-    slots, period = before.slots, PERIODS.get(series.width)
+    slots, period = before.slots, season_of(series, metric, baseline)
     phase = series.index(incident.start) - series.index(baseline.start)
 
     def statistic(sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -134,7 +134,7 @@ def _undecidable(metric: Metric, shift: MetricShift, mature: float | None, usual
         return f"the {windows} window has fewer than {FEWEST_ROWS} rows that {metric.title} can be computed on"
     if mature is not None and usual and mature < 0.5 * usual:
         return f"only {mature:.0%} of the incident's labels have arrived, against {usual:.0%} of the baseline's"
-    return "" if np.isfinite(shift.change.value) else f"{metric.title} is not defined in one of the windows"
+    return "" if np.isfinite(shift.change.value) else because(metric, shift)
 
 
 def _against_expected(metric: Metric, one: Interval, expected: float) -> Ruling:
@@ -177,6 +177,8 @@ def because(metric: Metric, shift: MetricShift) -> str:
     'Recall moved by -0.1 (95 % interval -0.12 to -0.08)'
     """
     change = shift.change
+    if not np.isfinite(change.value):
+        return f"{metric.title} is not defined in one of the windows"
     moved = f"{metric.title} moved by {change.value:+.3g} (95 % interval {change.low:+.3g} to {change.high:+.3g})"
     if shift.placebo is None:
         return f"{moved}; the baseline is too short to show how much it varies by itself"

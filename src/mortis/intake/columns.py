@@ -102,8 +102,8 @@ def kind(origin: Origin, column: str) -> Kind:
 
 
 def _type_of(origin: Origin, column: str) -> str:
-    """The column's Arrow type in a word a user knows."""
-    name = str(origin.schema.field(column).type)
+    """The column's Arrow type in a word a user knows, without what is nested in it."""
+    name = str(origin.schema.field(column).type).partition("<")[0]
     return "text" if "string" in name else name
 
 
@@ -117,8 +117,8 @@ def check_time(origin: Origin, column: str, *, key: str) -> tuple[str, Span]:
     if _type_of(origin, column) == "bool":
         raise InputProblem(f"{where} holds bool, not times; name a column of times")
     if is_number(origin, column):
-        latest = engine.span(table, column, "s").last or 0
-        unit = next((u for low, high, u in UNITS if low <= latest < high), "")
+        latest = engine.span(table, column, "s").last
+        unit = "s" if latest is None else next((u for low, high, u in UNITS if low <= latest < high), "")
         if not unit:
             raise InputProblem(
                 f"{where} holds numbers up to {latest}, which are no epoch times; name a column of times"

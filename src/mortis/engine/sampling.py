@@ -1,0 +1,48 @@
+"""From an engine's sampled rows to the record that steps and causes work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mortis.engine.dataset import Dataset
+from mortis.profiles import Floats
+from mortis.rows import Column, RowSample
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def row_sample(table: pa.Table, dataset: Dataset, *, rows: int) -> RowSample:
+    """The rows of a table under canonical names; `rows` is how many the window has.
+
+    Numbers become doubles with NaN for null, everything else texts with None for null.
+    """
+    return RowSample(
+        features={name: _column(table[f"f:{name}"]) for name in dataset.features},
+        y=_column(table["y"]),
+        p=_column(table["p"]),
+        score=_doubles(table["s"]),
+        second=table["second"].to_numpy().astype(np.int64),
+        version=_texts(table["version"]),
+        outcome=table["outcome"].to_numpy().astype(np.int8),
+        latency_ms=_doubles(table["latency"]),
+        ids=_texts(table["row_key"]),
+        rows=rows,
+    )
+
+
+def _column(column: pa.ChunkedArray) -> Column:
+    kind = str(column.type)
+    return _doubles(column) if kind.startswith(("int", "uint", "float", "double", "bool")) else _texts(column)
+
+
+def _doubles(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(column.cast("float64").to_numpy(), dtype=float)
+
+
+def _texts(column: pa.ChunkedArray) -> Any:
+    values = np.empty(len(column), dtype=object)
+    values[:] = column.cast("string").to_pylist()
+    return values

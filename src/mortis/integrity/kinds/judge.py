@@ -1,0 +1,148 @@
+"""How well a supposed corruption, put into the baseline's rows, explains what the incident's rows look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mortis.integrity.kinds.coding import Code, counts
+from mortis.integrity.kinds.hellinger import apart
+from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code
+from mortis.integrity.kinds.repair import Bools, Ints, Region
+from mortis.profiles import Floats
+from mortis.rows import Column, is_number
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How well a corruption fits (0..1), the share of rows it struck, and how far the distribution stays off.
+
+    `off` is the largest difference of cumulative shares that remains (0 for texts): it tells near parameters apart.
+    """
+
+    fit: float
+    share: float
+    off: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """One feature in one region: its values before and after, and their counts given each related column.
+
+    `excess` is the mean change over the views, `natural` the change that would be nothing special.
+    """
+
+    feature: str
+    region: Region
+    before: Column
+    after: Column
+    code: Code
+    views: tuple[Coded, ...]
+    old: tuple[Floats, ...]
+    new: tuple[Floats, ...]
+    excess: float
+    natural: float
+    chosen: Ints = field(repr=False)
+
+    def codes(self, column: Column) -> Ints:
+        """The fine codes of values of this feature."""
+        return self.code.of(column)
+
+    def weigh(self, forward: Column, *, natural: float | None = None) -> Verdict:
+        """The verdict on a corruption that turns the region's baseline values into `forward`.
+
+        Not every row need be struck: the share that is follows by least squares from the counts.
+        """
+        codes = self.code.of(forward)
+        put_in = tuple(
+            counts(codes, view.before, shape.shape)  # type: ignore[arg-type]  # counts by pair have two sides
+            for view, shape in zip(self.views, self.old, strict=True)
+        )
+        share = struck_share(self.old, put_in, self.new)
+        left = remaining(self.old, put_in, self.new, share)
+        floor = self.natural if natural is None else natural
+        if self.excess <= 0 or share <= 0:
+            return Verdict(0.0, 0.0, 1.0)
+        fit = 1 - max(0.0, left) / self.excess
+        trust = max(0.0, 1 - floor / self.excess)
+        off = _off(self.before, forward, self.after, share) if is_number(forward) else 0.0
+        return Verdict(float(np.clip(fit * trust, 0, 1)), share, off)
+
+    def odds(self, forward: Column, share: float, values: Column, given: Ints) -> Floats:
+        """Probability that rows with these values and codes of the first related column were struck."""
+        view = self.views[min(1, len(self.views) - 1)]
+        shape = (view.size, self.code.size)
+        kept = _conditional(self.old[min(1, len(self.views) - 1)])
+        hit = _conditional(counts(self.code.of(forward), view.before, shape))
+        table = share * hit / np.maximum(share * hit + (1 - share) * kept, 1e-12)
+        return np.asarray(table[given, self.code.of(values)], dtype=np.float64)
+
+
+def judge_of(pair: Pair, change: Change, feature: str | None = None, *, apart_from: tuple[str, ...] = ()) -> Judge:
+    """The judge of a change; of another feature in the same region where one is named.
+
+    Related columns named in `apart_from` aren't looked at: they are thought to be struck too.
+    """
+    name = feature or change.feature
+    old_rows, new_rows = change.region.in_scope(pair.before), change.region.rows(pair.after)
+    before, after = pair.before.features[name][old_rows], pair.after.features[name][new_rows]
+    code = fine_code(before, after)
+    kept = [Coded(view.before[old_rows], view.after[new_rows], view.size) for view in pair.views(name)]
+    named = (None, *pair.related[name])
+    views = tuple(view for view, column in zip(kept, named, strict=True) if column not in apart_from)
+    x_old, x_new = code.of(before), code.of(after)
+    old = tuple(counts(x_old, view.before, (view.size, code.size)) for view in views)
+    new = tuple(counts(x_new, view.after, (view.size, code.size)) for view in views)
+    excess = float(np.mean([float(apart(a, b).excess) for a, b in zip(old, new, strict=True)]))
+    chosen = np.flatnonzero(new_rows)
+    return Judge(name, change.region, before, after, code, views, old, new, excess, change.natural, chosen)
+
+
+def struck_share(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple[Floats, ...]) -> float:
+    """The share of rows (0..1) whose corruption brings the mixture nearest to the counts seen."""
+    above = below = 0.0
+    for a, f, b in zip(old, put_in, new, strict=True):
+        mix = b.sum(-1, keepdims=True) / max(1.0, b.sum())
+        p, q, g = (mix * part / np.maximum(part.sum(-1, keepdims=True), 1.0) for part in (a, b, f))
+        weight = 1 / np.maximum(p + q + g, 1e-9)
+        above += float((weight * (q - p) * (g - p)).sum())
+        below += float((weight * np.square(g - p)).sum())
+    return float(np.clip(above / below, 0.0, 1.0)) if below > 1e-9 else 0.0
+
+
+def remaining(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple[Floats, ...], share: float) -> float:
+    """The change that is left between the baseline with the corruption in it and the incident, mean over the views."""
+    left = []
+    for a, f, b in zip(old, put_in, new, strict=True):
+        n = a.sum(-1, keepdims=True)
+        mixed = n * ((1 - share) * a / np.maximum(n, 1.0) + share * f / np.maximum(f.sum(-1, keepdims=True), 1.0))
+        left.append(float(apart(mixed, b).excess))
+    return float(np.mean(left))
+
+
+def _conditional(table: Floats) -> Floats:
+    """Shares of x given z, drawn towards those of x alone where rows are few."""
+    alone = table.sum(0) + 0.05
+    alone = alone / alone.sum()
+    return (table + 3 * alone) / (table.sum(-1, keepdims=True) + 3)
+
+
+def _off(before: Column, forward: Column, after: Column, share: float) -> float:
+    """Kolmogorov's distance of the incident's values from the mixture of untouched and struck ones."""
+    old, hit, new = (np.sort(column[~np.isnan(column.astype(float))].astype(float)) for column in (before, forward, after))
+    if not len(old) or not len(hit) or not len(new):
+        return 1.0
+    # Multiplying and dividing costs the last digits; a value must still count as reached.
+    at = new + 1e-9 * np.abs(new)
+    seen = np.searchsorted(new, at, side="right") / len(new)
+    mixed = (1 - share) * np.searchsorted(old, at, side="right") / len(old)
+    mixed += share * np.searchsorted(hit, at, side="right") / len(hit)
+    return float(np.abs(seen - mixed).max())
+
+
+def struck_rows(region: Region, pair: Pair, keep: Bools) -> Bools:
+    """Rows of the thinned incident that lie in the region and are marked in `keep` (one mark per row of the region)."""
+    rows = region.rows(pair.after)
+    rows[rows] = keep
+    return rows

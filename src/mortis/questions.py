@@ -1,0 +1,138 @@
+"""The steps' questions put to the engine: each takes the profile and what rows it needs, and hands on records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mortis.case import Case
+from mortis.clarify.failure import Clarified, Stated, clarify
+from mortis.clarify.maturity import EqualAge, equal_age
+from mortis.clarify.metrics import with_operations
+from mortis.engine import Engine
+from mortis.engine.dataset import OUTCOMES
+from mortis.errors.analysis import conditions_of, confusion_cells, search_slices, slice_record
+from mortis.errors.examples import pick_examples
+from mortis.preparation import Ready
+from mortis.problems import Problem
+from mortis.profiles import Profile
+from mortis.records import ErrorAnalysis, Evidence, Failure, NotChecked, Window, iso
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_SEARCHED = 250_000
+ROWS_LOOKED_AT = 4_000
+
+
+def clarify_failure(
+    case: Case, engine: Engine, ready: Ready, profile: Profile, seed: int
+) -> tuple[Clarified, Ready, Profile]:
+    """Step 1; once more at equal label age where the incident's labels have had less time than the baseline's."""
+    intake = ready.intake
+    expected = case.failure.expected
+    stated = Stated(
+        log=intake.log,
+        baseline=intake.baseline,
+        incident=intake.incident,
+        expected=expected if isinstance(expected, float) else None,
+        detected_at=case.detected_at,
+        as_of=intake.as_of,
+    )
+    answer = _clarified(profile, ready, stated, seed)
+    windows = answer.failure.baseline_window, answer.failure.incident_window
+    equal = equal_age(profile, *windows, intake.as_of) if windows[1] is not None else None
+    if equal is None:
+        return answer, ready, profile
+    ready = replace(ready, dataset=replace(ready.dataset, label_age_hours=equal.hours))
+    profile = engine.profile(ready.dataset, ready.layout)
+    answer = _clarified(profile, ready, replace(stated, baseline=windows[0], incident=equal.incident), seed)
+    return replace(answer, evidence=(*answer.evidence, _age_evidence(equal, windows[1]))), ready, profile
+
+
+def _age_evidence(equal: EqualAge, incident: Window) -> Evidence:
+    young = f"; the predictions from {iso(equal.incident.end)} on are too young to be judged"
+    return Evidence(
+        "clarify.label-age",
+        "Were the windows compared at equal label age?",
+        f"yes: only labels that arrived within {equal.hours:.1f} hours count in both windows, as the incident's labels "
+        f"are less complete than the baseline's{young if equal.incident.end < incident.end else ''}",
+        "tested",
+    )
+
+
+def _clarified(profile: Profile, ready: Ready, stated: Stated, seed: int) -> Clarified:
+    quality = with_operations(profile, covered=ready.intake.log)
+    return clarify(profile, quality, ready.metric, stated, rng=np.random.default_rng(seed))
+
+
+def analyse_errors(
+    case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure
+) -> tuple[ErrorAnalysis, tuple[NotChecked, ...]]:
+    """Step 5, since the onset where there is one; a failure in it is told, and costs no other answer."""
+    if failure.incident_window is None or not ready.metric.judgement.errors:
+        return ErrorAnalysis(note="the metric has no errors that could be told apart by slice"), ()
+    if failure.verdict == "no_failure":
+        return ErrorAnalysis(note="not searched: no failure was found"), ()
+    try:
+        return _errors(case, engine, ready, profile, failure), ()
+    except Problem:
+        raise
+    except Exception as error:  # noqa: BLE001  a failed question must be shown, and must not cost the other answers
+        why = f"the question failed: {type(error).__name__}: {error}"
+        return ErrorAnalysis(note=why), (NotChecked("error slices", why, "a report of this message to the project"),)
+
+
+def _errors(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure) -> ErrorAnalysis:
+    baseline, incident = failure.baseline_window, _since_onset(failure)
+    samples = engine.coded(ready.dataset, ready.layout, [baseline, incident], most=ROWS_SEARCHED)
+    confusion = confusion_cells(profile.confusion, baseline, incident)
+    report = search_slices(samples, ready.metric.judgement)
+    if report is None:
+        return ErrorAnalysis(confusion=confusion, note="too few rows, or no features, to search for slices")
+    conditions = [conditions_of(found.conditions, samples[0]) for found in report.slices]
+    rates = engine.count(ready.dataset, conditions, [baseline, incident])
+    rows = _rows(engine.sample(ready.dataset, incident, most=ROWS_LOOKED_AT), ready) if conditions else []
+    slices = tuple(
+        slice_record(
+            found,
+            tests,
+            counted,
+            examples=pick_examples(rows, tests, ready.dataset.features, sensitive=case.sensitive),
+        )
+        for found, tests, counted in zip(report.slices, conditions, rates, strict=True)
+    )
+    return ErrorAnalysis(slices, confusion, report.searched, _search_note(report.statement, report.searched, samples))
+
+
+def _search_note(statement: str, searched: int, samples: Sequence[Any]) -> str:
+    sizes = " and ".join(f"{len(sample.outcome):,}" for sample in samples)
+    reach = "all rows" if all(sample.exact for sample in samples) else "rows chosen by the hash of their id"
+    return f"{statement}. {searched:,} slices of up to three conditions were searched on {sizes} rows ({reach})"
+
+
+def _since_onset(failure: Failure) -> Window:
+    """The incident window from the onset on: clean days before it would only dilute the slices."""
+    window, onset = failure.incident_window, failure.onset
+    if window is None:
+        raise ValueError("no incident window")
+    if onset is None or onset.best not in window:
+        return window
+    return Window(onset.best, onset.recovered or window.end)
+
+
+def _rows(sample: pa.Table, ready: Ready) -> list[Mapping[str, Any]]:
+    """The sampled rows as the examples need them."""
+    judgement, roles = ready.metric.judgement, ready.dataset.roles
+    names = OUTCOMES[judgement.by]
+    shown = {"label": "y", "prediction": "p"} | ({roles.score: "s"} if roles.score else {})
+    rows: list[Mapping[str, Any]] = []
+    for row in sample.to_pylist():
+        outcome = names[row["outcome"]]
+        error = outcome in judgement.errors if outcome in judgement.among else None
+        features = {name: row[f"f:{name}"] for name in ready.dataset.features}
+        rows.append(features | {"is_error": error, "shown": {title: row[column] for title, column in shown.items()}})
+    return rows

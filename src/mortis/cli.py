@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -118,7 +118,7 @@ def init(
             draft = draft_case([_beside(table, output.parent) for table in tables], root=output.parent, engine=engine)
         finally:
             engine.close()
-    _write({output: draft.text})
+    _write(output.parent, {output.name: draft.text})
     for guess in draft.guesses:
         print(guess)
     print(f"\nwrote {output}; check it, then: mortis run {output}")
@@ -254,9 +254,7 @@ def _write_all(found: Postmortem, formats: list[str], out: Path) -> list[Path]:
     """Every format rendered before the first is written, so that nothing is left half-done."""
     from mortis.document import render
 
-    texts = {out / f"postmortem.{name}": render(found, name) for name in formats}
-    _write(texts)
-    return list(texts)
+    return _write(out, {f"postmortem.{name}": render(found, name) for name in formats})
 
 
 def _check_folder(folder: Path, option: str) -> None:
@@ -273,32 +271,26 @@ def _beside(table: str, folder: Path) -> str:
     return table if Path(table).is_absolute() else Path(os.path.relpath(table, folder)).as_posix()
 
 
-def _write(texts: Mapping[Path, str]) -> None:
-    """Put texts in their places by way of files beside these, so that none is half-done and one failure stops all."""
-    parts = {file: file.with_name(f".{file.name}.part") for file in texts}
-    made = _make_folders(file.parent for file in texts)
+def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Put texts into files of a folder by way of files beside these: where one fails, none is there, nor the folder."""
+    parts = {name: folder / f".{name}.part" for name in texts}
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
-        for file, text in texts.items():
-            parts[file].write_text(text, encoding="utf-8")
-        for file, part in parts.items():
-            part.replace(file)
-        made = []
-    except OSError as error:
-        raise WorkProblem(f"{next(iter(texts)).parent} can't be written to: {error.strerror}") from None
-    finally:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            parts[name].write_text(text, encoding="utf-8")
+        for name, part in parts.items():
+            part.replace(folder / name)
+    except (OSError, KeyboardInterrupt) as error:
         for part in parts.values():
             part.unlink(missing_ok=True)
-        for empty in made:
-            empty.rmdir()
-
-
-def _make_folders(folders: Iterable[Path]) -> list[Path]:
-    """The folders that had to be made, the innermost first."""
-    wanted = {place for folder in folders for place in (folder, *folder.parents)}
-    made = sorted((place for place in wanted if not place.exists()), key=lambda place: -len(place.parts))
-    for place in reversed(made):
-        place.mkdir()
-    return made
+        for place in made:
+            if place.is_dir():
+                place.rmdir()
+        if isinstance(error, OSError):
+            raise WorkProblem(f"{folder} can't be written to: {error.strerror}") from None
+        raise
+    return [folder / name for name in texts]
 
 
 def _print_json(record: object) -> None:

@@ -6,20 +6,23 @@ import platform
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 from mortis.case import Case
+from mortis.causes.weighing import Weighed
 from mortis.clarify.failure import Clarified
 from mortis.engine import Engine, Watch, open_engine, silent
 from mortis.outlook import next_actions, unanswered, unknown_cause
 from mortis.preparation import Ready, make_ready
-from mortis.questions import analyse_errors, clarify_failure
+from mortis.questions import analyse_errors, clarify_failure, weigh_causes
 from mortis.records import (
     CaseSummary,
     ErrorAnalysis,
     Evidence,
+    Failure,
+    Guard,
     Interval,
     NotChecked,
     Postmortem,
@@ -43,8 +46,11 @@ def investigate(case: Case, *, engine: str = "duckdb", watch: Watch = silent, se
         ready = make_ready(case, running)
         profile = running.profile(ready.dataset, ready.layout)
         clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
-        errors, missing = analyse_errors(case, running, ready, profile, clarified.failure)
-        return _assemble(case, running, ready, clarified, errors, missing, begun)
+        failure = clarified.failure
+        errors, missing = analyse_errors(case, running, ready, profile, failure)
+        weighed, guards, gaps = weigh_causes(case, running, ready, profile, failure, seed)
+        answers = Answers(clarified, errors, weighed, guards, (*missing, *gaps))
+        return _assemble(case, running, ready, answers, begun)
 
 
 def clarify_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Clarified:
@@ -64,37 +70,47 @@ def errors_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent,
         return analyse_errors(case, running, ready, profile, clarified.failure)[0]
 
 
-def _assemble(
-    case: Case,
-    engine: Engine,
-    ready: Ready,
-    clarified: Clarified,
-    errors: ErrorAnalysis,
-    missing: Sequence[NotChecked],
-    begun: float,
-) -> Postmortem:
-    failure = clarified.failure
-    failed = failure.verdict == "failure"
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What the steps gave: the document is made of these."""
+
+    clarified: Clarified
+    errors: ErrorAnalysis
+    weighed: Weighed | None
+    guards: tuple[Guard, ...]
+    missing: tuple[NotChecked, ...]
+
+
+def _assemble(case: Case, engine: Engine, ready: Ready, answers: Answers, begun: float) -> Postmortem:
+    failure, errors, weighed = answers.clarified.failure, answers.errors, answers.weighed
     found = tuple(_slice_evidence(i, one) for i, one in enumerate(errors.slices, 1))
+    tested = weighed.evidence if weighed else ()
+    unknown = (unknown_cause(),) if failure.verdict == "failure" else ()
     return Postmortem(
         schema_version=SCHEMA_VERSION,
         case=CaseSummary(case.title, case.model.name, ready.dataset.task, ready.intake.inputs),
         failure=failure,
-        causes=(unknown_cause(),) if failed else (),
-        unexplained_share=Interval(1.0, 1.0, 1.0, failure.incident.n) if failed else Interval(0.0, 0.0, 0.0, 0),
-        answer="no_failure" if failure.verdict == "no_failure" else "unknown",
+        causes=weighed.causes if weighed else unknown,
+        unexplained_share=weighed.unexplained if weighed else _nothing_explained(failure),
+        answer="no_failure" if failure.verdict == "no_failure" else weighed.answer if weighed else "unknown",
         signals=(),
         log_templates=(),
         changes=(),
         slices=errors.slices,
         confusion=errors.confusion,
         slices_note=errors.note,
-        evidence=_with_queries((*clarified.evidence, *found), engine),
-        actions=next_actions(failure, errors.slices),
-        guards=(),
-        not_checked=(*clarified.not_checked, *missing, *unanswered(case, failure)),
+        evidence=_with_queries((*answers.clarified.evidence, *found, *tested), engine),
+        actions=(*next_actions(failure, errors.slices), *(weighed.actions if weighed else ())),
+        guards=answers.guards,
+        not_checked=(*answers.clarified.not_checked, *answers.missing, *unanswered(case, failure, answers.guards)),
         provenance=_provenance(engine, ready, begun),
     )
+
+
+def _nothing_explained(failure: Failure) -> Interval:
+    """All of the drop where a failure's causes were not weighed; not defined where there is no drop."""
+    share = 1.0 if failure.verdict == "failure" else float("nan")
+    return Interval(share, float("nan"), float("nan"), failure.incident.n)
 
 
 def _slice_evidence(i: int, one: Slice) -> Evidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mortis.case import Case
-from mortis.records import Action, Cause, Failure, NotChecked, Onset, Slice, Test, iso
+from mortis.records import Action, Cause, Failure, Guard, NotChecked, Onset, Slice, Test, iso
 
 
 def unknown_cause() -> Cause:
@@ -19,38 +19,38 @@ def unknown_cause() -> Cause:
     )
 
 
-def unanswered(case: Case, failure: Failure) -> tuple[NotChecked, ...]:
-    """The steps that were not taken, each with the reason and with what it will need."""
-    asked: list[NotChecked] = []
-    handed = bool(case.metrics or case.logs)
-    asked.append(
+def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[NotChecked, ...]:
+    """The steps that were not taken, each with the reason and with what to hand over."""
+    asked = [
         NotChecked(
             "metrics and logs before and during (step 2)",
-            "this version does not analyse them yet" + ("; those handed over were left unread" if handed else ""),
-            "metrics (CSV, Parquet, Prometheus) and logs (JSON lines, text) of baseline and incident, a later version",
-        )
-    )
-    handed = bool(case.training or case.models or case.registry or case.offline_features)
-    asked.append(
+            "this version does not analyse them yet" + _unread(case.metrics or case.logs),
+            "nothing yet; a later version will read metrics and logs of both windows",
+        ),
         NotChecked(
-            "data and model integrity (step 3): the intended training data, equal features, the right version",
-            "this version does not check it yet" + ("; what was handed over was left unread" if handed else ""),
-            "the training table, the model files of the versions, "
-            "the training pipeline's feature values, a later version",
-        )
-    )
-    asked.append(
+            "training data (step 3): was the model trained on the intended table?",
+            "this version does not check it yet" + _unread(case.training or case.registry or case.offline_features),
+            "nothing yet; a later version will read the training table, the registry and offline features",
+        ),
         NotChecked(
             "changes (step 4): schema, dependencies, hardware, configuration, code, deploys",
-            "this version does not review them yet" + ("; those handed over were left unread" if case.changes else ""),
-            "the git repository, lock files and configuration before and after, a list of deploys, a later version",
-        )
-    )
-    if failure.verdict == "failure":
-        why = "a cause is reported only when a test was executed, and this version executes none"
-        asked.append(NotChecked("causes", why, "the inputs of steps 2 to 4, a later version"))
-        asked.append(NotChecked("guards", "a guard is made from a confirmed cause", "a confirmed cause"))
+            "this version does not review them yet" + _unread(case.changes),
+            "nothing yet; a later version will read git, lock files, configuration and deploys",
+        ),
+    ]
+    if failure.verdict != "failure":
+        return tuple(asked)
+    if not case.models:
+        why = "no model file was handed over, so nothing could be repaired and scored again"
+        needs = "the files of the versions that may have served, as `models`"
+        asked.append(NotChecked("data faults and served versions (causes D, S, M)", why, needs))
+    if not guards:
+        asked.append(NotChecked("guards", "a guard is made from a cause that stands", "a confirmed or supported cause"))
     return tuple(asked)
+
+
+def _unread(handed: object) -> str:
+    return "; what was handed over was left unread" if handed else ""
 
 
 def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...]:

@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mortis.case import Case
+from mortis.causes.facts import Facts
+from mortis.causes.scoring import decision_threshold
+from mortis.causes.weighing import Weighed, weigh
 from mortis.clarify.failure import Clarified, Stated, clarify
 from mortis.clarify.maturity import EqualAge, equal_age
 from mortis.clarify.metrics import with_operations
 from mortis.engine import Engine
-from mortis.engine.dataset import OUTCOMES
+from mortis.engine.dataset import LABEL_AGE, OUTCOMES
+from mortis.engine.sampling import row_sample
 from mortis.errors.analysis import conditions_of, confusion_cells, search_slices, slice_record
 from mortis.errors.examples import pick_examples
+from mortis.guards import make_guards
 from mortis.preparation import Ready
 from mortis.problems import Problem
 from mortis.profiles import Profile
-from mortis.records import ErrorAnalysis, Evidence, Failure, NotChecked, Window, iso
+from mortis.records import ErrorAnalysis, Evidence, Failure, Guard, NotChecked, Window, iso
+from mortis.sources.models import open_model
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS_WEIGHED = 10_000
 ROWS_SEARCHED = 250_000
 ROWS_LOOKED_AT = 4_000
 
@@ -136,3 +143,49 @@ def _rows(sample: pa.Table, ready: Ready) -> list[Mapping[str, Any]]:
         features = {name: row[f"f:{name}"] for name in ready.dataset.features}
         rows.append(features | {"is_error": error, "shown": {title: row[column] for title, column in shown.items()}})
     return rows
+
+
+def weigh_causes(
+    case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, seed: int
+) -> tuple[Weighed | None, tuple[Guard, ...], tuple[NotChecked, ...]]:
+    """Every cause weighed by its test on bounded samples, and the guards of those that stand; None where that failed."""
+    if failure.verdict != "failure":
+        return None, (), ()
+    try:
+        facts = _facts(case, engine, ready, profile, failure, seed)
+        weighed = weigh(facts)
+        return weighed, make_guards(weighed.causes, facts), ()
+    except Problem:
+        raise
+    except Exception as error:  # noqa: BLE001  a failed question must be shown, and must not cost the other answers
+        why = f"the question failed: {type(error).__name__}: {error}"
+        return None, (), (NotChecked("causes", why, "a report of this message to the project"),)
+
+
+def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, seed: int) -> Facts:
+    """What the tests of causes may look at: rows of both windows, the candidate models, the corruptions that fit."""
+    windows = (failure.baseline_window, _since_onset(failure))
+    before, during = (
+        row_sample(
+            engine.sample(ready.dataset, window, most=ROWS_WEIGHED), ready.dataset, rows=_rows_in(profile, window)
+        )
+        for window in windows
+    )
+    models = {one.version: open_model(case.root / one.file) for one in case.models}
+    return Facts(
+        failure=failure,
+        task=ready.dataset.task,
+        metric=ready.metric,
+        profile=profile,
+        before=before,
+        during=during,
+        models=models,
+        label_ages_known=LABEL_AGE in profile.numbers,
+        threshold=decision_threshold(before) if ready.dataset.task == "binary" else None,
+        seed=seed,
+    )
+
+
+def _rows_in(profile: Profile, window: Window) -> int:
+    start, end = window.start.timestamp(), window.end.timestamp()
+    return int(profile.outcomes.where(lambda cell: start <= int(cell[0]) < end).values.sum())

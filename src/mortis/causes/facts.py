@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from mortis.causes.scoring import Judged, judged_rows
 from mortis.clarify.metrics import Metric
 from mortis.engine.dataset import Task
-from mortis.integrity.corruption import Repair
 from mortis.profiles import Floats, Profile
 from mortis.records import CauseVerdict, Failure, Interval
 from mortis.rows import Column, RowSample
+
+if TYPE_CHECKING:
+    from mortis.integrity.kinds.repair import Repair
 
 
 class Scorer(Protocol):

@@ -27,12 +27,16 @@ def decide_fallback(facts: Facts) -> Iterable[Outcome]:
     fallback = float(values[np.argmax(counts)])
     share, usual = counts.max() / len(known), _share_of(facts.before, fallback)
     if share - usual < RISEN:
-        result = f"no score gained mass: the commonest, {fallback:.4g}, has {share:.1%} of the rows ({usual:.1%} before)"
+        result = (
+            f"no score gained mass: the commonest, {fallback:.4g}, has {share:.1%} of the rows ({usual:.1%} before)"
+        )
         yield Outcome("H1", "refuted", name, result, 0.05)
         return
     kept = score != fallback
     if kept.sum() < RISEN * len(score):
-        yield Outcome("H1", "inconclusive", name, f"nearly every score is {fallback:.4g}: nothing is left to judge", 0.4)
+        yield Outcome(
+            "H1", "inconclusive", name, f"nearly every score is {fallback:.4g}: nothing is left to judge", 0.4
+        )
         return
     found = _without(facts, kept)
     result = (

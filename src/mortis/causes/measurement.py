@@ -17,7 +17,9 @@ def decide_maturity(facts: Facts) -> Iterable[Outcome]:
         reason = f"no time of arrival is known; {failure.label_maturity:.1%} of the incident's predictions have a label"
         yield Outcome("E2", "not_tested", name, f"not tested, because {reason}", 0.1)
     else:
-        result = f"the fall stands at equal label age; {failure.label_maturity:.1%} of the incident's labels have arrived"
+        result = (
+            f"the fall stands at equal label age; {failure.label_maturity:.1%} of the incident's labels have arrived"
+        )
         yield Outcome("E2", "refuted", name, result, 0.02)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mortis.causes.facts import Facts, Outcome
 from mortis.causes.replay import replay, rescored, why_not_replayed
 from mortis.causes.scoring import Recovery, recovery
-from mortis.integrity.corruption import Repair
+
+if TYPE_CHECKING:
+    from mortis.integrity.kinds.repair import Repair
 
 CAUSE_OF_KIND = {
     "affine": "D3",
@@ -74,7 +77,7 @@ def _outcome(found: Recovery, repair: Repair, *, rival: bool) -> Outcome:
         share=share,
         features=repair.features,
         parameters={"kind": repair.kind, **repair.parameters},
-        scope=repair.scope_text,
+        scope=_scope(repair),
     )
 
 
@@ -87,5 +90,9 @@ def _untested(repair: Repair, why: str) -> Outcome:
         confidence=0.3 * repair.fit,
         features=repair.features,
         parameters={"kind": repair.kind, **repair.parameters},
-        scope=repair.scope_text,
+        scope=_scope(repair),
     )
+
+
+def _scope(repair: Repair) -> str:
+    return " = ".join(repair.scope) if repair.scope else ""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mortis.clarify.metrics import Metric, Sums
 from mortis.engine.dataset import OUTCOMES, Judgement, Task
 from mortis.profiles import Floats
-from mortis.records import Interval
+from mortis.records import CauseVerdict, Interval
 from mortis.rows import Column, RowSample
 
 DRAWS = 200
@@ -111,7 +111,7 @@ class Recovery:
     after: float
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> CauseVerdict:
         """What the interval says: a quarter of the fall or more, some of it, none of it, or too little to tell."""
         if self.share.low >= CONFIRMED:
             return "confirmed"

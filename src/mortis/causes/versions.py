@@ -67,10 +67,16 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
         reason = why or f"the file of {old} was not handed over"
         yield Outcome("M1", "not_tested", name, f"{new} began to serve; not tested, because {reason}", 0.3)
         return
-    scores = np.where(logged_versions(facts, facts.during) == new, facts.models[old].score(facts.during.features), np.nan)
+    scores = np.where(
+        logged_versions(facts, facts.during) == new, facts.models[old].score(facts.during.features), np.nan
+    )
     found = _recovered(facts, scores)
-    result = f"{new} serves {during[new]:.0%} of the rows ({before.get(new, 0):.0%} before); scored by {old}, {_says(found)}"
-    yield Outcome("M1", found.verdict, name, result, CONFIDENCE[found.verdict], found.share, parameters={"version": new})
+    result = (
+        f"{new} serves {during[new]:.0%} of the rows ({before.get(new, 0):.0%} before); scored by {old}, {_says(found)}"
+    )
+    yield Outcome(
+        "M1", found.verdict, name, result, CONFIDENCE[found.verdict], found.share, parameters={"version": new}
+    )
 
 
 def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
@@ -140,5 +146,3 @@ def _scope(sample: RowSample, hit: npt.NDArray[np.bool_]) -> str:
             if score > best:
                 best, named = score, f"{name} = {value}"
     return named if best >= 0.8 else ""
-
-

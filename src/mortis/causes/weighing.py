@@ -47,7 +47,9 @@ def weigh(facts: Facts) -> Weighed:
     """Every cause of the catalogue with its verdict; one is confirmed only where an executed test says so."""
     outcomes = [outcome for decider in DECIDERS for outcome in decider(facts)]
     outcomes = _integrity_first(outcomes)
-    ranked = sorted(outcomes, key=lambda one: (RANK[one.verdict], -(one.share.value if one.share else 0), -one.confidence))
+    ranked = sorted(
+        outcomes, key=lambda one: (RANK[one.verdict], -(one.share.value if one.share else 0), -one.confidence)
+    )
     tested = {one.id for one in outcomes}
     causes = [_cause(one, i) for i, one in enumerate(ranked, 1)]
     causes += [_not_tested(id_) for id_ in catalogue() if id_ not in tested]
@@ -70,7 +72,9 @@ def _integrity_first(outcomes: Sequence[Outcome]) -> list[Outcome]:
         return list(outcomes)
     reason = f"a confirmed fault explains {explained:.0%} of the fall, so what is left is too little to share out"
     return [
-        replace(o, verdict="not_tested", result=f"not weighed, because {reason} ({o.result})", confidence=0.05, share=None)
+        replace(
+            o, verdict="not_tested", result=f"not weighed, because {reason} ({o.result})", confidence=0.05, share=None
+        )
         if o.id in WORLD
         else o
         for o in outcomes

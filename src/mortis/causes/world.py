@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mortis.causes.facts import Facts, Outcome
 from mortis.causes.scoring import errors_among
 from mortis.profiles import Floats, Tally
-from mortis.records import Interval, Window
+from mortis.records import CauseVerdict, Interval, Window
 from mortis.rows import RowSample, is_number
 
 BINS = 8
@@ -20,6 +20,7 @@ FOLDS = 5
 DRAWS = 200
 NO_SUPPORT = 0.95
 FEWEST_ROWS = 200
+MOST, CLEARLY = 0.5, 0.4  # the larger part by the estimate, and not much less by the interval
 NAME = "reweighting to shared support"
 
 
@@ -61,11 +62,11 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
         yield Outcome(id_, _verdict(id_, share, found), NAME, result, _confidence(share), share)
 
 
-def _verdict(id_: str, share: Interval, found: Decomposition) -> str:
-    """Half of the rise or more is support; it is never more than that, as unseen inputs could explain it too."""
+def _verdict(id_: str, share: Interval, found: Decomposition) -> CauseVerdict:
+    """Most of the rise is support, never confirmation: inputs that were not logged could explain it too."""
     if id_ == "W2" and found.auc >= NO_SUPPORT:
         return "inconclusive"
-    if share.low >= 0.5:
+    if share.value >= MOST and share.low >= CLEARLY:
         return "supported"
     return "refuted" if share.high < 0.25 else "inconclusive"
 
@@ -205,17 +206,15 @@ def _auc(pi: Floats, came: Floats) -> float:
 def decide_mix(facts: Facts) -> Iterable[Outcome]:
     """E3: the change of the error rate split exactly within and between the values of each column; the best column counts."""
     name = "exact split within and between segments"
-    parts = {
-        column: split
-        for column, sums in _columns(facts)
-        if (split := _within_between(facts, sums)) is not None
-    }
+    parts = {column: split for column, sums in _columns(facts) if (split := _within_between(facts, sums)) is not None}
     if not parts:
         yield Outcome("E3", "not_tested", name, "not tested, because there are no columns or no rise of errors", 0.05)
         return
     column = max(parts, key=lambda one: parts[one][0])
     between, within = parts[column]
-    result = f"of the columns, {column} explains most by its mix: {between:.0%} between its values, {within:.0%} within them"
+    result = (
+        f"of the columns, {column} explains most by its mix: {between:.0%} between its values, {within:.0%} within them"
+    )
     verdict = "supported" if between >= 0.8 else "inconclusive" if between >= 0.5 else "refuted"
     confidence = {"supported": 0.7, "inconclusive": 0.3}.get(verdict, 0.05)
     share = Interval(between, between, between, len(facts.during)) if verdict == "supported" else None
@@ -265,4 +264,3 @@ def _rates(facts: Facts, sums: Tally, window: Window) -> tuple[Floats, Floats] |
         return None
     overall = errors.sum() / n.sum()
     return n / n.sum(), np.where(n > 0, errors / np.maximum(n, 1), overall)
-

@@ -103,10 +103,23 @@ def rise_p(counts: FloatArray) -> float:
     return min(1.0, float(np.exp(tail - everything).sum())) if after else 1.0
 
 
+def seen_before(inside: FloatArray, whole: FloatArray) -> FloatArray:
+    """The counts of a slice; with the whole baseline for its own where it had none, as a new version or a new null.
+
+    Both are (4,).
+
+    >>> seen_before(np.array([0.0, 0.0, 50.0, 20.0]), np.array([1000.0, 50.0, 400.0, 60.0])).tolist()
+    [1000.0, 50.0, 50.0, 20.0]
+
+    Source: the expectation of `expected_errors`, which is the overall rate there too.
+    """
+    return inside if inside[BASELINE_N] > 0 else np.concatenate([whole[:INCIDENT_N], inside[INCIDENT_N:]])
+
+
 def own_rise_p(inside: FloatArray, whole: FloatArray) -> float:
     """One-sided p-value that errors multiplied by more inside the slice than in the rest of the rows.
 
-    Both are (4,). 1 where either part is missing from a window, as nothing is then known.
+    Both are (4,). 1 where either part is missing from the incident, or the rest from the baseline: nothing is then known.
 
     >>> inside = np.array([1000.0, 50.0, 1000.0, 100.0])
     >>> round(own_rise_p(inside, np.array([2000.0, 100.0, 2000.0, 200.0])), 3)
@@ -114,7 +127,7 @@ def own_rise_p(inside: FloatArray, whole: FloatArray) -> float:
 
     Source: Wald's test on the difference of two log rate ratios, half an error added to each count.
     """
-    rest = _rest(inside, whole)
+    rest, inside = _rest(inside, whole), seen_before(inside, whole)
     if min(inside[BASELINE_N], inside[INCIDENT_N], rest[BASELINE_N], rest[INCIDENT_N]) <= 0:
         return 1.0
     ratios, variance = [], 0.0

@@ -17,7 +17,15 @@ from mortis.errors.counting import (
     Tally,
     count_slices,
 )
-from mortis.errors.scan import expected_errors, own_rise_p, rise_p, rise_score, slice_lift, slice_score
+from mortis.errors.scan import (
+    expected_errors,
+    own_rise_p,
+    rise_p,
+    rise_score,
+    seen_before,
+    slice_lift,
+    slice_score,
+)
 
 NEAR_BEST = 0.99  # scores this close to the best are as good: fewer conditions win
 LEAST_LIFT = 1.5  # a slice's errors must have multiplied by this much more than those of the other rows
@@ -77,7 +85,7 @@ def search_slices(tallies: Tallies, rules: Rules, *, searched: int, most: int) -
                 score=float(slice_score(inside, whole, rules.prior)),
                 gain=_least_gain(chosen, tallies, rules.prior),
                 lift=float(slice_lift(inside, whole, rules.prior)),
-                p=min(1.0, max(rise_p(inside), own_rise_p(inside, whole)) * searched),
+                p=min(1.0, max(rise_p(seen_before(inside, whole)), own_rise_p(inside, whole)) * searched),
                 aliases=_aliases(chosen, tallies.parts[INCIDENT_N], rules.max_conditions),
             )
         )

@@ -18,7 +18,7 @@ from mortis.errors.counting import (
     tallies_of,
     values_seen,
 )
-from mortis.errors.scan import baseline_rate, expected_errors, own_rise_p, rise_p
+from mortis.errors.scan import baseline_rate, expected_errors, own_rise_p, rise_p, seen_before
 from mortis.errors.search import Pick, Rules, search_slices
 from mortis.intervals import Interval, Rate, bh, newcombe
 
@@ -195,7 +195,8 @@ def _confirm(found: Sequence[FoundSlice], picks: Sequence[Pick], unseen: Tallies
     p, changes = [], []
     for pick in picks:
         inside = unseen.of(pick.conditions)
-        p.append(max(rise_p(inside), own_rise_p(inside, unseen.totals())))
+        whole = unseen.totals()
+        p.append(max(rise_p(seen_before(inside, whole)), own_rise_p(inside, whole)))
         changes.append(_change(inside))
         unseen = unseen.without(pick.conditions)
     return [

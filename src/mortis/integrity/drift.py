@@ -27,16 +27,16 @@ def drift(column: Column) -> Iterable[Reading]:
         return
     found = compare(before, after)
     effect = distance_interval(a, b, found.dispersion)
-    inside, rest = stretches(before, len(after))
+    placebo = usual(clean_distance(*stretches(before, len(after)), found.dispersion))
     yield Reading(
         feature=column.name,
         check="drift",
-        baseline=0.0,
+        baseline=placebo.median if placebo else 0.0,
         incident=effect.value,
         effect=effect,
         rows=(int(a.sum()), int(b.sum())),
         p=found.p,
-        usual=usual(clean_distance(rest, inside, found.dispersion)),
+        usual=placebo,
         least=LEAST_DRIFT,
         strength=effect.value,
         statement=(
@@ -74,15 +74,16 @@ def rank_features(
 ) -> tuple[Ranked, ...]:
     """Features with flagged checks, by how much they changed times how much the model relies on them; largest first.
 
-    `reliance` maps features to figures of any scale, 0 where one is not named; without it all features count alike. What
-    stands in parentheses (the model's output, all rows) is no feature.
+    `reliance` maps features to figures of any scale, 0 where one is not named; without it all count alike. What stands
+    in parentheses (the model's output, all rows) is no feature.
 
     >>> from mortis.records import Interval
     >>> one = IntegrityCheck("a", "drift", 0, 0.2, Interval(0.2, 0.1, 0.3), 9, 9, None, 0.01, 0.2, True, "")
     >>> two = IntegrityCheck("b", "drift", 0, 0.1, Interval(0.1, 0.1, 0.2), 9, 9, None, 0.01, 0.1, True, "")
-    >>> [r.feature for r in rank_features([one, two])], [
-    ...     r.feature for r in rank_features([one, two], reliance={"a": 1, "b": 3})
-    ... ]
+    >>> (
+    ...     [r.feature for r in rank_features([one, two])],
+    ...     [r.feature for r in rank_features([one, two], reliance={"a": 1, "b": 3})],
+    ... )
     (['a', 'b'], ['b', 'a'])
     """
     flagged: dict[str, list[IntegrityCheck]] = {}

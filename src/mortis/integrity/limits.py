@@ -8,7 +8,7 @@ import numpy as np
 
 from mortis.integrity.readings import Reading, percent
 from mortis.integrity.windows import Column, Counts
-from mortis.integrity.yardstick import bucket_dispersion, distance, stretch_starts, stretches, usual
+from mortis.integrity.yardstick import Spread, distance, stretch_starts, stretches, usual
 from mortis.profiles import NULL, DistinctSketch, Floats
 from mortis.records import Interval
 
@@ -33,7 +33,7 @@ def constant(column: Column) -> Iterable[Reading]:
     single = value is not None and not unnamed and np.count_nonzero(b) == 1
     shares = float(a[top] / a.sum()), float(b[top] / b.sum())
     change = shares[1] - shares[0] if single else 0.0
-    certain = shares[0] ** (b.sum() / bucket_dispersion(before)) if single else 1.0
+    certain = shares[0] ** (b.sum() / Spread.of(before).dispersion) if single else 1.0
     both = np.array([[a[top], a.sum() - a[top]]]), np.array([[b[top], b.sum() - b[top]]])
     yield Reading(
         feature=column.name,
@@ -105,8 +105,8 @@ def _ends(counts: Counts) -> tuple[float, float]:
 def _record_p(peaks: Floats, peak: float, buckets: int) -> float:
     """The chance of a record as high in so many buckets, given the baseline's largest value of each bucket.
 
-    Gumbel's law fitted to them by moments, on the values or, where these are all positive, on their logarithms: whichever
-    makes the record likelier. With fewer than five buckets only that records fall anywhere alike.
+    Gumbel's law fitted to them by moments, on the values or, where these are all positive, on their logarithms:
+    whichever makes the record likelier. With fewer than five buckets only that records fall anywhere alike.
 
     Source: Gumbel (1958), "Statistics of extremes".
     """
@@ -162,7 +162,7 @@ def distinct(column: Column) -> Iterable[Reading]:
         incident=float(found),
         effect=Interval(float(change), float(change - reach), float(change + reach), int(a.sum() + b.sum())),
         rows=(int(a.sum()), int(b.sum())),
-        p=_gone_p(a, b, bucket_dispersion(before)),
+        p=_gone_p(a, b, Spread.of(before).dispersion),
         usual=usual(np.count_nonzero(inside, axis=1) / _expected_distinct(rest, inside.sum(axis=1))[0] - 1),
         least=LEAST_LOST,
         strength=float(distance(a[None], b[None])[0]),

@@ -25,9 +25,9 @@ from mortis.records import Interval
 class Reading:
     """What one check found in one column, not yet judged.
 
-    `baseline` and `incident` are the figure in the two windows, `effect` the change in the check's own terms, `rows` the
-    rows behind each figure, `p` the chance of it where nothing changed, `usual` the same effect inside the baseline,
-    `least` the smallest effect (by size) worth naming, `strength` the change as a Jensen-Shannon distance (0..1), which
+    `baseline` and `incident` are the figure in the two windows, `effect` the change in the check's own terms, `rows`
+    the rows behind each figure, `p` the chance of it where nothing changed, `usual` the same effect inside the
+    baseline, `least` the smallest effect (by size) worth naming, `strength` the change as a Jensen-Shannon distance (0..1), which
     checks of every kind share. `about` is the value or range that is meant; `statement` tells the figures.
     """
 
@@ -49,11 +49,11 @@ class Reading:
 class IntegrityCheck:
     """One question about one column's data, answered: baseline against incident.
 
-    `feature` is the column, or a name in parentheses for the model's output and for all rows. `effect` is in the check's
-    own terms (a difference of shares, a distance, a ratio less 1); its limits are not a number where no interval is
-    defined. `usual` is the same effect between stretches of the baseline; `q` the false-discovery rate among all checks
-    of the case, not a number where the question has nothing to do with chance. `strength` is the change as a
-    Jensen-Shannon distance, which checks of every kind share.
+    `feature` is the column, or a name in parentheses for the model's output and for all rows. `effect` is in the
+    check's own terms (a difference of shares, a distance, a ratio less 1); its limits are not a number where no interval
+    is defined. `usual` is the same effect between stretches of the baseline; `q` the false-discovery rate among all checks
+    of the case, not a number where the question has nothing to do with chance. `strength` is the change
+    as a Jensen-Shannon distance, which checks of every kind share; 0 where it has none.
     """
 
     feature: str
@@ -106,7 +106,7 @@ def share_of(column: Column, part: tuple[int, ...], whole: tuple[int, ...]) -> S
 def share_reading(
     column: Column, check: str, share: Share, *, what: str, least: float, looked_at: int = 1, about: str = ""
 ) -> Reading:
-    """A change of a share as a reading; `what` names the rows that have it, `looked_at` how many shares it was picked from.
+    """A change of a share as a reading; `what` names its rows, `looked_at` is how many shares it was picked from.
 
     The chance is the larger of that by the chi-square, which knows how days differ, and that by the exact test, which
     knows how few rows there are.

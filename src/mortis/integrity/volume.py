@@ -9,12 +9,12 @@ import numpy as np
 from mortis.integrity.readings import Reading, Share, percent, share_of, share_reading
 from mortis.integrity.windows import Column
 from mortis.integrity.yardstick import (
+    Spread,
     Usual,
-    bucket_dispersion,
     compare,
     distance,
-    ratio_interval,
     rare_p,
+    ratio_interval,
     stretches,
     usual,
 )
@@ -59,7 +59,7 @@ def volume(column: Column) -> Iterable[Reading]:
 
 
 def _count_dispersion(rows: Floats, length: int) -> float:
-    """Variance of the rows in a bucket over their mean, or the same between stretches where these vary more; 1 at least."""
+    """Variance of a bucket's rows over their mean, or the same of stretches where these vary more; 1 at least."""
     if len(rows) < 2:
         return 1.0
     inside, _ = stretches(rows[:, None], length)
@@ -68,7 +68,7 @@ def _count_dispersion(rows: Floats, length: int) -> float:
 
 
 def _ratio_p(rows: tuple[int, int], buckets: tuple[int, int], dispersion: float) -> float:
-    """The chance of such different counts at one rate: Wald's test on the logarithm, with Student's t for the dispersion."""
+    """The chance of such different counts at one rate: Wald's test on the logarithm, against Student's t."""
     from scipy.special import stdtr
 
     after = max(rows[1], 0.5)
@@ -134,7 +134,7 @@ def segment_volume(column: Column) -> Iterable[Reading]:
         check="segment volume",
         baseline=float(expected[fallen]),
         incident=float(b[fallen]),
-        effect=ratio_interval((a[fallen], a.sum()), (b[fallen], b.sum()), bucket_dispersion(share.before)),
+        effect=ratio_interval((a[fallen], a.sum()), (b[fallen], b.sum()), Spread.of(share.before).dispersion),
         rows=(int(a[fallen]), int(b[fallen])),
         p=min(1.0, _share_p(share) * len(watched)),
         usual=_usual_fall(column, watched),

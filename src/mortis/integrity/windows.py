@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, PREDICTION, SCORE
-from mortis.profiles import NULL, OTHER, CategoryProfile, Cell, Floats, NumberProfile, Profile, Tally
+from mortis.profiles import NULL, OTHER, Cell, Floats, NumberProfile, Profile, Tally
 from mortis.records import Window
 
 Kind = Literal["number", "category"]
@@ -23,8 +24,8 @@ _NOT_FEATURES = (LABEL, LABEL_AGE, LATENCY)
 class Counts:
     """A column's rows in one window: `rows` is (buckets, slots), buckets without rows included.
 
-    `low` and `high` (buckets,) are the extremes of a number (inf and -inf where a bucket holds no value), `zeros` its rows
-    that are exactly zero, where the pass counted them, `bits` the sketch of its distinct values.
+    `low` and `high` (buckets,) are the extremes of a number (inf and -inf where a bucket holds no value), `zeros` its
+    rows that are exactly zero, where the pass counted them, `bits` the sketch of its distinct values.
     """
 
     rows: Floats
@@ -51,7 +52,7 @@ class Column:
     @property
     def named(self) -> tuple[int, ...]:
         """Places of the slots that are a bucket or a value of their own."""
-        return tuple(i for i, slot in enumerate(self.slots) if self.kind == "number" or slot not in (NULL, OTHER))
+        return tuple(i for i, slot in enumerate(self.slots) if slot not in (NULL, OTHER))
 
 
 class _Buckets:
@@ -92,7 +93,7 @@ class _Buckets:
         return found
 
     def places(self, cells: tuple[Cell, ...]) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """For each window the bucket of its cells, and which cells these are. Columns often share one tuple of cells."""
+        """For each window the bucket of its cells, and which cells these are; columns often share one tuple of cells."""
         if id(cells) not in self._known:
             at = np.array([int(cell[0]) for cell in cells], dtype=np.int64)
             self._known[id(cells)] = [_inside(at, starts) for starts in self._starts]
@@ -126,6 +127,7 @@ def columns_of(profile: Profile, baseline: Window, incident: Window) -> tuple[Co
     >>> from datetime import UTC, datetime
     >>> days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
     >>> epoch = [int(day.timestamp()) for day in days]
+    >>> from mortis.profiles import CategoryProfile
     >>> sums = Tally.of({(epoch[0], "v1", "tn"): {"eu": 3, "us": 1}, (epoch[1], "v1", "tn"): {"us": 4}})
     >>> quality = Tally.of({(epoch[0], "v1"): {"rows": 4}, (epoch[1], "v1"): {"rows": 4}})
     >>> profile = Profile(86400, 8, quality, categories={"region": CategoryProfile(sums)})
@@ -135,7 +137,9 @@ def columns_of(profile: Profile, baseline: Window, incident: Window) -> tuple[Co
     """
     buckets = _Buckets(profile, (baseline, incident))
     found = [_number(name, one, buckets) for name, one in profile.numbers.items() if name not in _NOT_FEATURES]
-    found += [_category(name, one.sums, buckets) for name, one in profile.categories.items() if name not in _NOT_FEATURES]
+    found += [
+        _category(name, one.sums, buckets) for name, one in profile.categories.items() if name not in _NOT_FEATURES
+    ]
     predicted = _predicted(profile.quality)
     if PREDICTION not in profile.numbers and predicted.slots:
         found.append(_category(PREDICTION, predicted, buckets))
@@ -186,7 +190,7 @@ def _ranges(edges: Sequence[float]) -> tuple[str, ...]:
     """
     if not edges:
         return ("any value",)
-    inner = [f"{low:.6g} to below {high:.6g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    inner = [f"{low:.6g} to below {high:.6g}" for low, high in pairwise(edges)]
     return (f"below {edges[0]:.6g}", *inner, f"{edges[-1]:.6g} or more")
 
 

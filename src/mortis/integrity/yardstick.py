@@ -13,6 +13,7 @@ from mortis.profiles import Floats
 from mortis.records import Interval
 
 MOST_STRETCHES = 200
+MOST_BLOCKS = 120
 LEAST_EXPECTED = 5.0
 # Two or three buckets tell little about dispersion, and most logs' rows are close to independent.
 PRIOR_BUCKETS = 5
@@ -91,15 +92,15 @@ def usual(values: Floats) -> Usual | None:
 def compare(before: Floats, after: Floats) -> Difference:
     """Whether the rows of two windows, (buckets, slots) each, fall on the slots in the same shares.
 
-    Pearson's chi-square, divided by the larger of the baseline's dispersion from bucket to bucket and the one between
-    stretches of the incident's length: rows of one day are alike, and a plain test takes that for a change.
+    Pearson's chi-square against what the baseline's own buckets make of it, as rows of one day are alike and days
+    follow each other: a plain test takes that for a change.
 
     >>> before, after = np.tile([[90.0, 10.0]], (10, 1)), np.tile([[70.0, 30.0]], (5, 1))
     >>> round(compare(before, after).chi_square), compare(before, after).p < 1e-6, compare(before, before).p
     (96, True, 1.0)
 
-    Source: Rao and Scott (1981), first-order correction of chi-square for clustered rows, with the F reference of
-    Thomas and Rao (1987).
+    Source: Rao and Scott (1981), second-order correction for clustered rows, with the F reference of Thomas and Rao
+    (1987) and the covariance of Newey and West (1987) over neighboring buckets.
     """
     from scipy.special import fdtrc
 
@@ -109,11 +110,62 @@ def compare(before: Floats, after: Floats) -> Difference:
     if freedom < 1 or not a.sum() or not b.sum():
         return Difference(0.0, max(freedom, 0), 1.0, 1.0)
     found = float(chi_square(a[None], b[None])[0])
-    dispersion = bucket_dispersion(before)
-    wander = np.mean(chi_square(*stretches(before, len(after)))) / freedom if len(before) > 1 else 1.0
+    spread = Spread.of(before)
+    wander = float(np.mean(chi_square(*stretches(before, len(after))))) / freedom if len(before) > 1 else 1.0
     blocks = np.count_nonzero(before.sum(axis=1)) - 1 + PRIOR_BUCKETS
-    p = fdtrc(freedom, freedom * blocks, found / freedom / max(dispersion, float(wander)))
-    return Difference(found, freedom, dispersion, float(p))
+    effective = freedom / (1 + spread.unevenness)
+    p = fdtrc(effective, effective * blocks, found / freedom / max(spread.dispersion, wander))
+    return Difference(found, freedom, spread.dispersion, float(p))
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the shares vary from bucket to bucket against those of independent rows.
+
+    `dispersion` is how many times more (1 at least), the mean over the directions the shares can move in; `unevenness`
+    the squared coefficient of variation among these directions, 0 where all are alike.
+    """
+
+    dispersion: float
+    unevenness: float
+
+    @classmethod
+    def of(cls, counts: Floats) -> Spread:
+        """The spread of a window's counts (buckets, slots).
+
+        >>> Spread.of(np.array([[50.0, 50.0], [50.0, 50.0], [80.0, 20.0], [20.0, 80.0]])).dispersion > 5
+        True
+        """
+        counts = _blocks(counts)
+        counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+        buckets, freedom = len(counts), counts.shape[1] - 1
+        if buckets < 2 or freedom < 1:
+            return cls(1.0, 0.0)
+        total = counts.sum(axis=0)
+        expected = counts.sum(axis=1, keepdims=True) * total / total.sum()
+        moves = _long_run((counts - expected) / np.sqrt(total)) * buckets / (buckets - 1)
+        directions = np.maximum(np.linalg.eigvalsh(moves)[-freedom:], 1.0)
+        mean = float(directions.mean())
+        # A covariance of few buckets looks more uneven than it is.
+        uneven = float((directions**2).sum()) / (freedom * mean**2) - 1 - freedom / (buckets - 1)
+        return cls(mean, max(0.0, uneven))
+
+
+def _blocks(counts: Floats) -> Floats:
+    """Neighboring buckets added up until there are at most 120."""
+    length = -(-len(counts) // MOST_BLOCKS) or 1
+    padded = np.vstack([counts, np.zeros((-len(counts) % length, counts.shape[1]))])
+    return np.asarray(padded.reshape(-1, length, counts.shape[1]).sum(axis=1), dtype=np.float64)
+
+
+def _long_run(moves: Floats) -> Floats:
+    """Covariance (slots, slots) of the sum of a series (buckets, slots), neighbors' likeness included."""
+    whole = moves.T @ moves
+    lags = int(len(moves) ** (1 / 3)) if len(moves) >= 8 else 0
+    for lag in range(1, lags + 1):
+        shared = moves[lag:].T @ moves[:-lag]
+        whole = whole + (1 - lag / (lags + 1)) * (shared + shared.T)
+    return np.asarray(whole, dtype=np.float64)
 
 
 def chi_square(a: Floats, b: Floats) -> Floats:
@@ -126,21 +178,6 @@ def chi_square(a: Floats, b: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         terms = (a * np.sqrt(m / n) - b * np.sqrt(n / m)) ** 2 / (a + b)
     return np.asarray(np.nan_to_num(terms, posinf=0.0).sum(axis=1), dtype=np.float64)
-
-
-def bucket_dispersion(counts: Floats) -> float:
-    """How many times more the shares vary from bucket to bucket than those of independent rows; 1 at least.
-
-    >>> bucket_dispersion(np.array([[50.0, 50.0], [50.0, 50.0], [80.0, 20.0], [20.0, 80.0]])) > 10
-    True
-    """
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
-    if len(counts) < 2 or counts.shape[1] < 2:
-        return 1.0
-    n = counts.sum(axis=1, keepdims=True)
-    expected = n * counts.sum(axis=0) / counts.sum()
-    freedom = (len(counts) - 1) * (counts.shape[1] - 1)
-    return max(1.0, float(((counts - expected) ** 2 / expected).sum()) / freedom)
 
 
 def pool_rare(before: Floats, after: Floats) -> tuple[Floats, Floats]:
@@ -199,8 +236,8 @@ def distance_interval(a: Floats, b: Floats, dispersion: float) -> Interval:
     >>> distance_interval(np.array([900.0, 100.0]), np.array([400.0, 100.0]), 1.0)
     Interval(value=0.117..., low=0.076..., high=0.163..., n=1500)
 
-    Source: the squared distance is chi-square times 1/(8 ln 2) (1/n + 1/m) to second order (Endres and Schindelin 2003);
-    limits of the non-centrality by inverting its distribution.
+    Source: the squared distance is chi-square times 1/(8 ln 2) (1/n + 1/m) to second order (Endres and Schindelin
+    2003); limits of the non-centrality by inverting its distribution.
     """
     from scipy.special import chndtrinc
 

@@ -26,7 +26,7 @@ def days(first: float, end: float) -> Window:
 
 
 def profile_of(columns: Columns, day: NDArray[np.int64], *, reference: int | None = None) -> Profile:
-    """The profile by day of columns: doubles (NaN for null) or texts (None for null); edges from days before `reference`."""
+    """The profile by day of doubles (NaN for null) and texts (None for null); edges from days before `reference`."""
     width = int(day.max()) + 1 if len(day) else 1
     cells: tuple[Cell, ...] = tuple((int(BEGINS.timestamp()) + i * DAY, "v1", "unlabelled") for i in range(width))
     known = day < reference if reference else np.ones(len(day), dtype=bool)

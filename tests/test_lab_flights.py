@@ -20,10 +20,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from mortis.lab.demo import SCENARIOS, DemoCase, DemoFolderTaken, build_demo, within
-from mortis.lab.faults import FAULTS, Fault, affected, inject
+from mortis.lab.demo import DemoCase, DemoFolderTaken, build_demo, case_text, within
+from mortis.lab.faults import FAULTS, Affine, Fault, Kind, Missing, WrongVersion, affected, inject, serving
 from mortis.lab.flights import DemoDataMissing, data_folder, read_flights, recent_delay
-from mortis.lab.model import AT_PUSH_BACK, ArrivalModel, train
+from mortis.lab.model import AT_PUSH_BACK, train
+from mortis.lab.scenarios import SCENARIOS
 from mortis.problems import InputProblem
 from mortis.records import Window
 
@@ -69,6 +70,25 @@ def judged(case_file: Path, window: Window) -> dict[str, np.ndarray]:
     known = parquet.read_table(case_file.parent / "labels.parquet")
     rows = within(log_of(case_file), window).join(known, "request_id", join_type="inner")
     return {name: np.array(rows[name].to_pylist()) for name in ("y_pred", "y_true", "origin", "origin_delay")}
+
+
+def scored_by(case_file: Path, version: str, log: pa.Table) -> np.ndarray:
+    """The logged rows scored with the version's file by LightGBM itself: categories are places in the file's lists."""
+    import lightgbm
+
+    booster = lightgbm.Booster(model_file=case_file.parent / "models" / f"{version}.txt")
+    features = booster.feature_name()
+    categories = [name for name in features if pa.types.is_string(log.schema.field(name).type)]
+    codes = {
+        name: {value: code for code, value in enumerate(values)}
+        for name, values in zip(categories, booster.pandas_categorical, strict=True)
+    }
+    columns = []
+    for name in features:
+        values = log[name].to_pylist()
+        read = [codes[name].get(value) for value in values] if name in codes else values
+        columns.append(np.array([np.nan if value is None else value for value in read], dtype=np.float64))
+    return booster.predict(np.column_stack(columns), num_threads=1)
 
 
 def accuracy(rows: dict[str, np.ndarray]) -> float:
@@ -172,11 +192,16 @@ def test_the_lab_loads_nothing_heavy_before_it_works():
 @given(
     rows=st.lists(st.tuples(HOURS, st.sampled_from(["EWR", "JFK", None]), st.none() | st.integers(-99, 999))),
     onset=HOURS,
-    factor=st.sampled_from([60.0, 1 / 60, 1.609, -1.0]),
-    offset=st.sampled_from([0.0, 32.0]),
+    kind=st.one_of(
+        st.builds(
+            Affine, st.just("dep_delay"), st.sampled_from([60.0, 1 / 60, 1.609, -1.0]), st.sampled_from([0.0, 32.0])
+        ),
+        st.just(Missing("dep_delay")),
+        st.just(WrongVersion("v1")),
+    ),
     place=st.sampled_from([None, "EWR", "LGA"]),
 )
-def test_a_fault_touches_its_feature_alone_and_only_in_scope_from_the_onset_on(rows, onset, factor, offset, place):
+def test_a_fault_touches_its_feature_alone_and_only_in_scope_from_the_onset_on(rows, onset, kind, place):
     table = pa.table(
         {
             "scheduled_at": pa.array([row[0] for row in rows], pa.timestamp("us", "UTC")),
@@ -185,23 +210,41 @@ def test_a_fault_touches_its_feature_alone_and_only_in_scope_from_the_onset_on(r
             "hour": pa.array([float(row[0].hour) for row in rows], pa.float64()),
         }
     )
-    fault = Fault("D3", "dep_delay", onset, factor, offset, ("origin", place) if place else None)
+    fault = Fault(kind, onset, ("origin", place) if place else None)
     faulty = inject(table, fault)
     hit = [at >= onset and place in (None, origin) for at, origin, _ in rows]
     assert affected(table, fault).to_pylist() == hit
     assert faulty.drop_columns("dep_delay").equals(table.drop_columns("dep_delay"))
-    expected = [
-        value if value is None or not touched else value * factor + offset
-        for (_, _, value), touched in zip(rows, hit, strict=True)
-    ]
+    expected = [as_served(value, kind) if touched else value for (_, _, value), touched in zip(rows, hit, strict=True)]
     assert faulty["dep_delay"].to_pylist() == pytest.approx(expected)
-    assert faulty.column_names == table.column_names
+    assert faulty.schema.equals(table.schema)
+    wrong = [touched and isinstance(kind, WrongVersion) for touched in hit]
+    assert (serving(table, fault, logged="v2") == "v1").tolist() == wrong
+
+
+def as_served(value: float | None, kind: Kind) -> float | None:
+    if value is None or isinstance(kind, Missing):
+        return None
+    return value * kind.factor + kind.offset if isinstance(kind, Affine) else value
+
+
+def test_a_category_can_be_missing_and_keeps_its_type():
+    table = pa.table({"scheduled_at": pa.array([START, START]), "origin": ["EWR", "JFK"], "flights": [1, 2]})
+    for feature in ("origin", "flights"):
+        faulty = inject(table, Fault(Missing(feature), START, ("origin", "EWR")))
+        assert faulty[feature].to_pylist() == [None, table[feature][1].as_py()]
+        assert faulty.schema.equals(table.schema)
+
+
+def test_without_a_fault_the_logged_version_serves():
+    table = pa.table({"scheduled_at": pa.array([START, START])})
+    assert serving(table, None, logged="v2").tolist() == ["v2", "v2"]
 
 
 def test_a_fault_counts_times_without_a_zone_as_utc():
     table = pa.table({"scheduled_at": pa.array([datetime(2013, 1, 1, 5), datetime(2013, 1, 1, 6)]), "x": [1, 1]})  # noqa: DTZ001 - the point
     late = timedelta(hours=6)
-    fault = Fault("D3", "x", datetime(2013, 1, 1, tzinfo=UTC) + late, factor=2.0)
+    fault = Fault(Affine("x", factor=2.0), datetime(2013, 1, 1, tzinfo=UTC) + late)
     assert inject(table, fault)["x"].to_pylist() == [1.0, 2.0]
 
 
@@ -216,30 +259,43 @@ def test_a_fault_counts_times_without_a_zone_as_utc():
 def test_a_fault_that_fits_no_column_says_what_there_is(feature, scope, message):
     table = pa.table({"scheduled_at": pa.array([START]), "origin": ["EWR"], "dep_delay": [1.0]})
     with pytest.raises(InputProblem, match=message):
-        inject(table, Fault("D3", feature, START, 60.0, scope=scope))
+        inject(table, Fault(Affine(feature, 60.0), START, scope))
 
 
 def test_an_onset_needs_a_time_zone():
     with pytest.raises(InputProblem, match="has no time zone"):
-        Fault("D3", "dep_delay", START.replace(tzinfo=None))
+        Fault(Missing("dep_delay"), START.replace(tzinfo=None))
 
 
 # --- the model
 
 
 @needs_flights
-def test_the_model_file_alone_scores_logged_rows(demo):
-    """The text holds the features' names and the categories' codes; the log holds the features as served."""
-    import lightgbm
+def test_v2_reproduces_every_served_score_to_the_last_bit_but_those_of_the_wrong_version(demo):
+    """From the logged features and the model files alone; the log names v2 throughout."""
+    log = log_of(demo.case_file)
+    assert set(log["model_version"].to_pylist()) == {"v2"}
+    served = log["y_score"].to_numpy()
+    np.testing.assert_array_equal(log["y_pred"].to_numpy(), served >= 0.5)
+    v1, v2 = (scored_by(demo.case_file, version, log) for version in ("v1", "v2"))
+    fault = FAULTS.get(demo.truth.scenario)
+    wrong = serving(log, fault, logged="v2") == "v1"
+    np.testing.assert_array_equal(served, np.where(wrong, v1, v2))
+    assert int(wrong.sum()) == (4_752 if demo.truth.scenario == "version" else 0)
+    # The two versions agree on no row at all, so that the scores alone tell which one served.
+    assert int((v1 == v2).sum()) == 0
 
-    text = (demo.case_file.parent / "models" / "v1.txt").read_text(encoding="utf-8")
-    booster = lightgbm.Booster(model_str=text)
-    features = tuple(booster.feature_name())
-    categories = [name for name in features if name in ("carrier", "origin", "dest")]
-    vocabulary = dict(zip(categories, map(tuple, booster.pandas_categorical or []), strict=True))
-    log = log_of(demo.case_file).slice(0, 500)
-    scores = ArrivalModel(text, features, vocabulary).score(log)
-    np.testing.assert_allclose(scores, log["y_score"].to_numpy(), rtol=1e-12)
+
+@needs_flights
+def test_the_earlier_version_is_honestly_worse(demo):
+    """Ranked by its score, the baseline's late flights stand out less."""
+    from sklearn.metrics import roc_auc_score
+
+    known = parquet.read_table(demo.case_file.parent / "labels.parquet")
+    log = within(log_of(demo.case_file), SCENARIOS[demo.truth.scenario].baseline).join(known, "request_id")
+    late = np.array(log["y_true"].to_pylist())
+    v1, v2 = (roc_auc_score(late, scored_by(demo.case_file, version, log)) for version in ("v1", "v2"))
+    assert v1 < v2
 
 
 @needs_flights
@@ -260,14 +316,16 @@ def test_the_models_learn_something(demo):
     known = parquet.read_table(demo.case_file.parent / "labels.parquet")
     rows = within(log_of(demo.case_file), scenario.baseline).join(known, "request_id", join_type="inner")
     area = roc_auc_score(np.array(rows["y_true"].to_pylist()), np.array(rows["y_score"].to_pylist()))
-    assert area > (0.85 if "dep_delay" in scenario.used else 0.65)
+    assert area > (0.85 if "dep_delay" in scenario.current.features else 0.65)
 
 
 # --- the case
 
 
 @needs_flights
-def test_the_same_seed_gives_the_same_bytes(demo, tmp_path):
+@pytest.mark.parametrize("name", ["version", "world"])
+def test_the_same_seed_gives_the_same_bytes(demos, name, tmp_path):
+    demo = demos(name)
     again = build_demo(tmp_path, fault=demo.truth.scenario)
     once = demo.case_file.parent.parent
     files = sorted(path.relative_to(once) for path in once.rglob("*") if path.is_file())
@@ -299,7 +357,9 @@ def test_the_case_file_says_what_the_contract_asks_for(demo):
     assert [str(day) for day in case["windows"]["baseline"]] == moments(scenario.baseline)
     assert [str(day) for day in case["windows"]["incident"]] == moments(scenario.incident)
     assert case["failure"]["metric"] == demo.truth.metric
-    assert (demo.case_file.parent / case["models"][0]["file"]).is_file()
+    assert [model["version"] for model in case["models"]] == ["v1", "v2"]
+    assert all((demo.case_file.parent / model["file"]).is_file() for model in case["models"])
+    assert case["training"] == {"table": "training.parquet", "label": "y_true"}
 
 
 @needs_flights
@@ -310,7 +370,9 @@ def test_the_truth_stands_outside_the_case_and_the_case_is_silent_about_it(demo)
     assert not [path for path in case.rglob("*") if "truth" in path.name]
     text = demo.case_file.read_text(encoding="utf-8").lower()
     assert not [
-        word for word in ("truth", "fault", "inject", "onset", "second", "ewr", "blizzard", "snow") if word in text
+        word
+        for word in ("truth", "fault", "inject", "onset", "second", "ewr", "blizzard", "snow", "null", "wrong")
+        if word in text
     ]
     assert {path.name for path in case.iterdir()} == {
         "incident.yaml",
@@ -321,17 +383,17 @@ def test_the_truth_stands_outside_the_case_and_the_case_is_silent_about_it(demo)
     }
 
 
-def test_the_quiet_case_and_the_faulty_one_read_alike():
-    """Nothing but the served feature tells `unit` from `none`."""
-    from mortis.lab.demo import case_text
-
-    assert case_text(SCENARIOS["unit"]) == case_text(SCENARIOS["none"])
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_the_quiet_case_and_the_faulty_ones_read_alike(name):
+    """Nothing but the log tells them apart."""
+    assert case_text(SCENARIOS[name]) == case_text(SCENARIOS["none"])
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_training_precedes_serving_and_the_windows_lie_in_what_was_served(name):
     scenario = SCENARIOS[name]
-    assert scenario.trained.end <= scenario.served.start <= scenario.baseline.start
+    assert scenario.earlier.trained.end < scenario.current.trained.end
+    assert scenario.current.trained.end <= scenario.served.start <= scenario.baseline.start
     assert scenario.baseline.end <= scenario.incident.start < scenario.incident.end <= scenario.served.end
     assert scenario.served.end <= scenario.detected_at
 
@@ -353,46 +415,102 @@ def test_a_label_arrives_half_a_day_after_the_prediction_or_later_and_by_the_tim
 
 
 @needs_flights
-def test_the_fault_alone_tells_unit_from_none(demos):
-    """The logs agree on every row outside the scope and before the onset; inside, the delay is 60-fold."""
-    fault = FAULTS["unit"]
-    quiet, faulty = (log_of(demos(name).case_file) for name in ("none", "unit"))
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_the_fault_alone_tells_a_case_from_the_quiet_one(demos, name):
+    """The logs agree on every row outside the scope and before the onset; inside, on all but what the fault changes."""
+    fault = FAULTS[name]
+    quiet, faulty = (log_of(demos(one).case_file) for one in ("none", name))
     hit = affected(quiet, fault)
     assert quiet.filter(pc.invert(hit)).equals(faulty.filter(pc.invert(hit)))
-    inside = quiet.filter(hit), faulty.filter(hit)
-    assert inside[0].num_rows > 4_000
-    np.testing.assert_array_equal(inside[0]["dep_delay"].to_numpy() * 60, inside[1]["dep_delay"].to_numpy())
-    assert (
-        inside[0]
-        .drop_columns(["dep_delay", "y_pred", "y_score"])
-        .equals(inside[1].drop_columns(["dep_delay", "y_pred", "y_score"]))
-    )
+    before, after = quiet.filter(hit), faulty.filter(hit)
+    assert before.num_rows > 3_500
+    changed = ["y_pred", "y_score"]
+    if name == "unit":
+        np.testing.assert_array_equal(before["dep_delay"].to_numpy() * 60, after["dep_delay"].to_numpy())
+    if name == "nulls":
+        assert after["dep_delay"].null_count == after.num_rows > 100 * before["dep_delay"].null_count
+    if name != "version":
+        changed.append("dep_delay")
+    assert before.drop_columns(changed).equals(after.drop_columns(changed))
+    parts = parquet.read_table(demos("none").case_file.parent / "labels.parquet")
+    assert parts.equals(parquet.read_table(demos(name).case_file.parent / "labels.parquet"))
 
 
 @needs_flights
 def test_each_case_is_what_its_truth_says(demo):
-    """`none` moves by under two points; `unit` loses 20 of precision, at one airport alone; `world` 30 of accuracy."""
+    """`none` moves by under two points; a fault costs one airport over 30 of precision, `world` 30 of accuracy."""
     scenario = SCENARIOS[demo.truth.scenario]
     before, during = (judged(demo.case_file, window) for window in (scenario.baseline, scenario.incident))
     fall = {"accuracy": accuracy(before) - accuracy(during), "precision": precision(before) - precision(during)}
+    by_airport = {at: precision(before, at=at) - precision(during, at=at) for at in ("EWR", "JFK", "LGA")}
     if demo.truth.scenario == "none":
         assert max(map(abs, fall.values())) < 0.02
-    elif demo.truth.scenario == "unit":
-        assert fall["precision"] > 0.2
-        assert precision(before, at="EWR") - precision(during, at="EWR") > 0.4
-        assert all(abs(precision(before, at=place) - precision(during, at=place)) < 0.05 for place in ("JFK", "LGA"))
-    else:
+    elif demo.truth.scenario == "world":
         assert fall["accuracy"] > 0.3
+    else:
+        assert fall["precision"] > 0.1
+        assert by_airport.pop(demo.truth.scope["origin"]) > 0.3
+        assert all(abs(moved) < 0.05 for moved in by_airport.values())
     if demo.truth.onset:
         assert scenario.incident.start <= demo.truth.onset < scenario.incident.end
 
 
 @needs_flights
-def test_another_fault_goes_in_the_same_way(tmp_path):
-    other = Fault("D3", "wind_speed", datetime(2013, 11, 9, 12, tzinfo=UTC), factor=1.609)
+@pytest.mark.parametrize("name", ["unit", "nulls", "version"])
+def test_the_truth_names_the_fault_and_the_share_of_rows_it_touched(demos, name):
+    """The share is that of the incident window's rows from the onset on."""
+    truth, fault = demos(name).truth, FAULTS[name]
+    said = (truth.verdict, truth.cause, truth.feature, truth.factor, truth.version)
+    assert (
+        said
+        == {
+            "unit": ("failure", "D3", "dep_delay", 60.0, None),
+            "nulls": ("failure", "D1", "dep_delay", None, None),
+            "version": ("failure", "M2", None, None, "v1"),
+        }[name]
+    )
+    assert (truth.onset, truth.scope, truth.slices) == (fault.onset, dict([fault.scope]), (dict([fault.scope]),))
+    log = within(log_of(demos(name).case_file), Window(fault.onset, SCENARIOS[name].incident.end))
+    assert truth.share == pytest.approx(np.mean(log["origin"].to_numpy() == fault.scope[1]), abs=5e-5)
+
+
+@needs_flights
+@pytest.mark.parametrize(
+    "other",
+    [
+        Fault(Affine("wind_speed", factor=1.609), datetime(2013, 11, 9, 12, tzinfo=UTC)),
+        Fault(Missing("hour"), datetime(2013, 11, 10, 3, tzinfo=UTC), ("dest_region", "Pacific")),
+        Fault(WrongVersion("v1"), datetime(2013, 11, 12, 20, tzinfo=UTC), ("carrier", "B6")),
+    ],
+    ids=lambda fault: type(fault.kind).__name__,
+)
+def test_another_fault_goes_in_the_same_way(demos, tmp_path, other):
+    """Another feature, factor, moment and scope than the demo's own: rows outside are served as if nothing were."""
     demo = build_demo(tmp_path, fault="none", injected=other)
-    assert (demo.truth.verdict, demo.truth.feature, demo.truth.scope) == ("failure", "wind_speed", None)
-    assert demo.truth.onset == other.onset
+    quiet, faulty = (log_of(one.case_file) for one in (demos("none"), demo))
+    hit = affected(quiet, other)
+    assert quiet.filter(pc.invert(hit)).equals(faulty.filter(pc.invert(hit)))
+    logged = {name: quiet[name] for name in quiet.column_names} | {
+        "y_pred": faulty["y_pred"],
+        "y_score": faulty["y_score"],
+    }
+    assert inject(pa.table(logged), other).equals(faulty)
+    served = np.where(
+        serving(faulty, other, logged="v2") == "v1", *(scored_by(demo.case_file, v, faulty) for v in ("v1", "v2"))
+    )
+    np.testing.assert_array_equal(faulty["y_score"].to_numpy(), served)
+    assert (demo.truth.verdict, demo.truth.cause, demo.truth.onset) == ("failure", other.kind.cause, other.onset)
+    assert demo.truth.scope == (dict([other.scope]) if other.scope else None)
+    assert 0 < demo.truth.share <= 1
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_a_wrong_version_must_be_another_one_that_there_is(tmp_path, version):
+    with pytest.raises(
+        InputProblem, match=rf"version '{version}' can't be served in place of v2; the only other one is v1"
+    ):
+        build_demo(tmp_path, injected=Fault(WrongVersion(version), START))
+    assert not list(tmp_path.iterdir())
 
 
 @needs_flights

@@ -86,7 +86,7 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the case and its report are written.")
     ] = Path("mortis-demo"),
-    fault: Annotated[str, typer.Option("--fault", help="What goes wrong: unit, world or none.")] = "unit",
+    fault: Annotated[str, typer.Option("--fault", help="What goes wrong: unit, nulls, version, world, none.")] = "unit",
 ) -> None:
     """Build a case from real flights of 2013 and investigate it."""
     from mortis.lab.demo import build_demo

@@ -115,12 +115,11 @@ def _nothing_explained(failure: Failure) -> Interval:
 
 def _slice_evidence(i: int, one: Slice) -> Evidence:
     held = "confirmed on the half not searched" if one.held_out else "not confirmed on a second half"
-    where = " and ".join(f"{column} {value}" for column, value in one.conditions.items())
     before, after = one.baseline, one.incident
     return Evidence(
         f"errors.slice-{i}",
         "Where did the errors rise?",
-        f"{where}: {before.errors} errors of {before.n} before, {after.errors} of {after.n} in the incident "
+        f"{one.where}: {before.errors} errors of {before.n} before, {after.errors} of {after.n} in the incident "
         f"({one.change.low:+.3f} to {one.change.high:+.3f}); {held}",
         "tested",
         query=one.query,

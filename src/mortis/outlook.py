@@ -58,8 +58,9 @@ def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...
     if failure.verdict == "no_failure":
         return ()
     if failure.verdict == "cannot_tell":
-        done = f"the verdict is no longer `cannot tell` ({failure.reason})"
-        return (Action("Hand over what is missing and run again", "process", "the verdict", done),)
+        done = "the verdict is `failure` or `no failure`"
+        title = "Run again with more rows or labels, a longer baseline, or the figure that was promised (failure.expected)"
+        return (Action(title, "process", "the verdict", done),)
     hit = next((one for one in slices if one.held_out), None)
     actions = [_contain(hit)] if hit else []
     actions += [_list_changes(failure.onset)] if failure.onset else []
@@ -67,12 +68,12 @@ def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...
 
 
 def _contain(hit: Slice) -> Action:
-    where = " and ".join(f"{column} {value}" for column, value in hit.conditions.items())
+    usual = f"back at {hit.baseline.value:.1%}" if hit.baseline.n else "no higher than elsewhere"
     return Action(
-        f"Take the model's answers out of use where {where}, or have them reviewed",
+        f"Take the model's answers out of use where {hit.where}, or have them reviewed",
         "mitigate",
         f"{hit.contribution:.0%} of the excess errors",
-        f"the error rate there is back at {hit.baseline.value:.1%} or none of its answers is used",
+        f"the error rate there is {usual}, or none of its answers is used",
     )
 
 

@@ -175,7 +175,9 @@ class DistinctSketch:
 
     @property
     def distinct(self) -> float:
-        """Estimated number of distinct values; infinite where all places are taken."""
+        """Estimated number of distinct values; infinite where all places are taken, NaN where nothing was sketched."""
+        if not self.cells:
+            return float("nan")
         bits = 0
         for one in self.bits:
             bits |= one

@@ -238,6 +238,24 @@ class Slice:
     aliases: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
 
+    @property
+    def where(self) -> str:
+        """The conditions in words; empty where there are none.
+
+        >>> rise = Interval(0.1, 0.0, 0.2)
+        >>> Slice({"origin": "EWR", "delay": ">= 60", "wind": "(null)"}, "", Rate(), Rate(), rise, 1, 1, None, False).where
+        'origin = EWR and delay >= 60 and wind is null'
+        """
+        return " and ".join(_condition(column, value) for column, value in self.conditions.items())
+
+
+def _condition(column: str, value: str) -> str:
+    if value == "(null)":
+        return f"{column} is null"
+    if value.startswith(("< ", ">= ")):
+        return f"{column} {value}"
+    return f"{column} = {value}"
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

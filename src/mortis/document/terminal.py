@@ -52,11 +52,10 @@ def _beside(title: str, texts: Sequence[str]) -> list[str]:
 
 
 def _slice(one: Slice) -> list[str]:
-    name = " and ".join(f"{column} {value}" for column, value in one.conditions.items())
     held = "confirmed on the half not searched" if one.held_out else "not confirmed on a second half"
     figures = (
         f"errors {one.baseline.errors} of {one.baseline.n} before, "
         f"{one.incident.errors} of {one.incident.n} in the incident "
         f"({one.change.low:+.3f} to {one.change.high:+.3f}); {one.contribution:.0%} of the excess; {held}"
     )
-    return ["", name, *textwrap.wrap(figures, WIDTH, initial_indent="  ", subsequent_indent="  "), f"  {one.query}"]
+    return ["", one.where, *textwrap.wrap(figures, WIDTH, initial_indent="  ", subsequent_indent="  "), f"  {one.query}"]

@@ -230,7 +230,7 @@ def conditions(found: Slice) -> str:
     >>> conditions(Slice({"a": "1", "b": "x"}, "", Rate(), Rate(), Interval(0, 0, 0), 0, 0, None, False))
     'a = 1 and b = x'
     """
-    return " and ".join(f"{column} = {value}" for column, value in found.conditions.items()) or "all rows"
+    return found.where or "all rows"
 
 
 def what_to_do(postmortem: Postmortem) -> Claim | None:

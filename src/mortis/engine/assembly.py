@@ -71,8 +71,7 @@ def _number(cells: tuple[Cell, ...], cut: NumberLayout, i: int, column: Any, row
     slots = (*(f"bin:{j}" for j in range(bins.shape[1])), "nulls", "sum", "square")
     low = np.where(known > 0, column(f"{i}_low"), np.inf)
     high = np.where(known > 0, column(f"{i}_high"), -np.inf)
-    bits = column(f"{i}_places", kind="int64").tolist()
-    sketch = DistinctSketch(cells, tuple(bits))
+    sketch = DistinctSketch(cells, tuple(column(f"{i}_places", kind="int64").tolist())) if cut.sketched else DistinctSketch()
     return NumberProfile(cut.edges, cut.centre, Tally(cells, slots, sums), Extremes(cells, low, high), sketch)
 
 

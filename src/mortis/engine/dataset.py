@@ -96,10 +96,15 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class NumberLayout:
-    """Where the bucket edges of a numeric column lie, and the centre its moments are taken about."""
+    """Where the bucket edges of a numeric column lie, and the centre its moments are taken about.
+
+    `sketched` has its distinct values counted too: left out where the baseline's sample already holds more than a sketch can
+    tell apart, as hashing every value costs as much as the bare scan.
+    """
 
     edges: tuple[float, ...]
     centre: float
+    sketched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

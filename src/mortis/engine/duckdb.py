@@ -325,21 +325,23 @@ class DuckDBEngine:
         result: list[Any] = []
         failure: list[duckdb.Error] = []
 
+        done = threading.Event()  # a thread whose join is interrupted passes for ended, up to Python 3.12
+
         def run() -> None:
             try:
                 result.append(work())
             except duckdb.Error as error:
                 failure.append(error)
+            finally:
+                done.set()
 
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
+        threading.Thread(target=run, daemon=True).start()
         try:
-            while thread.is_alive():
-                thread.join(0.2)
+            while not done.wait(0.2):
                 self._report(what)
         except KeyboardInterrupt:
-            self._con.interrupt()
-            thread.join()
+            while not done.wait(0.05):
+                self._con.interrupt()  # again and again, as it is lost between two queries
             raise
         if failure:
             raise problem_of(failure[0], what) from None

@@ -220,7 +220,8 @@ def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
 def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
     """Counts below each edge, moments, extremes, distinct sketch of every number by (bucket, version, outcome).
 
-    One group-by for all. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, `i_places`.
+    One group-by for all. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, and `i_places` where
+    its distinct values are counted.
     """
     figures: dict[str, ir.Value] = {"rows": table.count()}
     for i, (name, cut) in enumerate(layout.numbers.items()):
@@ -233,8 +234,9 @@ def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
             f"{i}_square": (off * off).sum(),
             f"{i}_low": x.min(),
             f"{i}_high": x.max(),
-            f"{i}_places": _place(x).bit_or(),
         }
+        if cut.sketched:
+            figures[f"{i}_places"] = _place(x).bit_or()
     return table.group_by(["bucket", "version", "outcome"]).aggregate(**figures)
 
 

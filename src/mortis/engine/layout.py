@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BINS = 12
+SKETCHED = 150  # distinct values, about as many as a sketch tells apart
 # The baseline's body and tail, and beyond its 99th percentile half octaves up to 512 times that: incidents are slow.
 LATENCY_QUANTILES = (0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99)
 LATENCY_HALF_OCTAVES = 18
@@ -66,7 +67,7 @@ def number_layout(values: Iterable[float], *, bins: int = BINS) -> NumberLayout:
     else:
         edges = np.unique(np.quantile(x, np.arange(1, bins) / bins, method="higher"))
         edges = edges[edges > distinct[0]]
-    return NumberLayout(tuple(float(e) for e in edges), float(np.median(x)))
+    return NumberLayout(tuple(float(e) for e in edges), float(np.median(x)), len(distinct) <= SKETCHED)
 
 
 def latency_layout(values: np.ndarray) -> NumberLayout:

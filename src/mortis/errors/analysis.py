@@ -54,7 +54,10 @@ def conditions_of(named: Named, sample: CodedSample) -> tuple[Condition, ...]:
 def slice_record(
     found: FoundSlice, conditions: Sequence[Condition], rates: Sequence[Rate], *, examples: Sequence[Example] = ()
 ) -> Slice:
-    """A found slice as the document shows it; `rates` are its exact counts in the baseline and in the incident."""
+    """A found slice as the document shows it; `rates` are its exact counts in the baseline and in the incident.
+
+    Its contribution is 1 at most: where errors became fewer elsewhere, the slice's own excess is more than all of it.
+    """
     before, after = rates
     change = newcombe(before, after) if before.n and after.n else found.change
     return Slice(
@@ -63,7 +66,7 @@ def slice_record(
         baseline=before,
         incident=after,
         change=change,
-        contribution=found.contribution,
+        contribution=min(found.contribution, 1.0),
         score=found.score,
         q=found.q,
         held_out=bool(found.held_out),

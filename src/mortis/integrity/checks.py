@@ -8,7 +8,8 @@ import numpy as np
 
 from mortis.integrity import drift, limits, shares, volume
 from mortis.integrity.readings import Check, IntegrityCheck, Reading
-from mortis.integrity.windows import columns_of, traffic
+from mortis.integrity.training import schema_checks, training_readings
+from mortis.integrity.windows import Kind, columns_of, kinds_of, traffic
 from mortis.integrity.yardstick import Usual
 from mortis.intervals import bh
 from mortis.profiles import Profile
@@ -58,6 +59,18 @@ def check_profile(
     for column in columns_of(profile, baseline, incident):
         readings += [reading for check in column_checks.values() for reading in check(column)]
     return judge(readings)
+
+
+def check_training(
+    training: Profile, log: Profile, baseline: Window, *, kinds: Mapping[str, Kind] | None = None
+) -> tuple[IntegrityCheck, ...]:
+    """Names and kinds of the training table's features against the log's, then how far the baseline lies from it.
+
+    `training` is the training table profiled under the log's layout. Where that layout hides a difference of kinds (a
+    number read as text), hand over the table's own `kinds`.
+    """
+    schema = schema_checks(kinds or kinds_of(training), kinds_of(log))
+    return (*schema, *judge(training_readings(training, log, baseline)))
 
 
 def judge(readings: Iterable[Reading]) -> tuple[IntegrityCheck, ...]:

@@ -21,16 +21,22 @@ def drift(column: Column) -> Iterable[Reading]:
 
     What chance alone makes of the distance is taken off, so that few rows or many slots don't look like drift.
     """
+    return drift_reading(column, check="drift", length=len(column.incident.rows))
+
+
+def drift_reading(column: Column, *, check: str, length: int) -> tuple[Reading, ...]:
+    """The distance as a reading of the check named; `length` is how many buckets a placebo stretch has."""
     before, after = pool_rare(column.baseline.rows, column.incident.rows)
     a, b = before.sum(axis=0), after.sum(axis=0)
     if not a.sum() or not b.sum():
-        return
+        return ()
     found = compare(before, after)
     effect = distance_interval(a, b, found.dispersion)
-    placebo = usual(clean_distance(*stretches(before, len(after)), found.dispersion))
-    yield Reading(
+    inside, rest = stretches(before, length)
+    placebo = usual(clean_distance(rest, inside, found.dispersion))
+    reading = Reading(
         feature=column.name,
-        check="drift",
+        check=check,
         baseline=placebo.median if placebo else 0.0,
         incident=effect.value,
         effect=effect,
@@ -40,10 +46,14 @@ def drift(column: Column) -> Iterable[Reading]:
         least=LEAST_DRIFT,
         strength=effect.value,
         statement=(
-            f"the distribution moved by {effect.value:.3f} (Jensen-Shannon distance of 0 to 1, 95 % interval "
+            f"{_MOVED[check]} by {effect.value:.3f} (Jensen-Shannon distance of 0 to 1, 95 % interval "
             f"{effect.low:.3f} to {effect.high:.3f}){_where(column)}"
         ),
     )
+    return (reading,)
+
+
+_MOVED = {"drift": "the distribution moved", "training drift": "the training table differs from the baseline"}
 
 
 def _where(column: Column) -> str:
@@ -54,8 +64,8 @@ def _where(column: Column) -> str:
     if change[up] <= 0:
         return ""
     return (
-        f"; most gained by {column.slots[up]} ({100 * change[up]:+.1f} points), "
-        f"most lost by {column.slots[down]} ({100 * change[down]:+.1f} points)"
+        f"; {column.slots[up]} gained most ({100 * change[up]:+.1f} points), "
+        f"{column.slots[down]} lost most ({100 * change[down]:+.1f} points)"
     )
 
 

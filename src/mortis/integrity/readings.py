@@ -27,8 +27,9 @@ class Reading:
 
     `baseline` and `incident` are the figure in the two windows, `effect` the change in the check's own terms, `rows`
     the rows behind each figure, `p` the chance of it where nothing changed, `usual` the same effect inside the
-    baseline, `least` the smallest effect (by size) worth naming, `strength` the change as a Jensen-Shannon distance (0..1), which
-    checks of every kind share. `about` is the value or range that is meant; `statement` tells the figures.
+    baseline, `least` the smallest effect (by size) worth naming, `strength` the change as a Jensen-Shannon distance,
+    which checks of every kind share (0 to 1; 0 where it has none). `about` is the value or range that is meant;
+    `statement` tells the figures.
     """
 
     feature: str
@@ -50,10 +51,10 @@ class IntegrityCheck:
     """One question about one column's data, answered: baseline against incident.
 
     `feature` is the column, or a name in parentheses for the model's output and for all rows. `effect` is in the
-    check's own terms (a difference of shares, a distance, a ratio less 1); its limits are not a number where no interval
-    is defined. `usual` is the same effect between stretches of the baseline; `q` the false-discovery rate among all checks
-    of the case, not a number where the question has nothing to do with chance. `strength` is the change
-    as a Jensen-Shannon distance, which checks of every kind share; 0 where it has none.
+    check's own terms (a difference of shares, a distance, a ratio less 1); its limits are not a number where no
+    interval is defined. `usual` is the same effect between stretches of the baseline; `q` the false-discovery rate
+    among all checks of the case, not a number where the question has nothing to do with chance. `strength` is the
+    change as a Jensen-Shannon distance, which checks of every kind share; 0 where it has none.
     """
 
     feature: str

@@ -93,7 +93,7 @@ class _Buckets:
         return found
 
     def places(self, cells: tuple[Cell, ...]) -> list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-        """For each window the bucket of its cells, and which cells these are; columns often share one tuple of cells."""
+        """For each window the bucket of its cells, and which cells these are; columns often share their cells."""
         if id(cells) not in self._known:
             at = np.array([int(cell[0]) for cell in cells], dtype=np.int64)
             self._known[id(cells)] = [_inside(at, starts) for starts in self._starts]
@@ -201,6 +201,15 @@ def _category(name: str, sums: Tally, buckets: _Buckets, *, null: bool = True) -
     both = buckets.sums(Tally(sums.cells, wanted, laid))
     before, after = (Counts(rows, np.zeros(0), np.zeros(0)) for rows in both)
     return Column(name, "category", wanted, (), before, after)
+
+
+def slots_of(profile: Profile, name: str) -> tuple[Kind, Mapping[str, float]] | None:
+    """A column's kind and its rows by slot, over all of a profile; None where it was not profiled."""
+    if name in profile.numbers:
+        number = profile.numbers[name]
+        rows = [*number.counts.sum(axis=0).tolist(), float(number.nulls)]
+        return "number", dict(zip((*_ranges(number.edges), NULL), rows, strict=True))
+    return ("category", profile.categories[name].sums.total()) if name in profile.categories else None
 
 
 def kinds_of(profile: Profile) -> Mapping[str, Kind]:

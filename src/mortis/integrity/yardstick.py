@@ -111,11 +111,22 @@ def compare(before: Floats, after: Floats) -> Difference:
         return Difference(0.0, max(freedom, 0), 1.0, 1.0)
     found = float(chi_square(a[None], b[None])[0])
     spread = Spread.of(before)
-    wander = float(np.mean(chi_square(*stretches(before, len(after))))) / freedom if len(before) > 1 else 1.0
     blocks = np.count_nonzero(before.sum(axis=1)) - 1 + PRIOR_BUCKETS
+    scale = max(spread.dispersion, _with_wander(before, len(after), spread.dispersion, blocks))
     effective = freedom / (1 + spread.unevenness)
-    p = fdtrc(effective, effective * blocks, found / freedom / max(spread.dispersion, wander))
+    p = fdtrc(effective, effective * blocks, found / freedom / scale)
     return Difference(found, freedom, spread.dispersion, float(p))
+
+
+def _with_wander(before: Floats, length: int, dispersion: float, blocks: int) -> float:
+    """The dispersion averaged with that between stretches of the incident's length, each by what it was measured on."""
+    inside, rest = stretches(before, length)
+    if not len(inside):
+        return dispersion
+    freedom = np.count_nonzero(before.sum(axis=0)) - 1
+    wander = float(np.mean(chi_square(inside, rest))) / max(freedom, 1)
+    apart = len(before) / stretch_starts(len(before), length)[1]
+    return (apart * wander + blocks * dispersion) / (apart + blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +258,8 @@ def distance_interval(a: Floats, b: Floats, dispersion: float) -> Interval:
     if freedom < 1 or not found > 0:
         return Interval(value, 0.0, 1.0 if not n else value, n)
     raw = float(distance(a[None], b[None])[0])
-    low, high = (max(0.0, float(chndtrinc(found, freedom, tail))) for tail in (0.975, 0.025))
+    low, high = (float(chndtrinc(found, freedom, tail)) for tail in (0.975, 0.025))
+    low = low if low > 1e-6 else 0.0  # where no centrality is low enough, the search ends beside 0
     limits = [min(1.0, raw * float(np.sqrt(limit / found))) for limit in (low, high)]
     return Interval(value, min(limits[0], value), max(limits[1], value), n)
 

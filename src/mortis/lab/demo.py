@@ -1,64 +1,38 @@
-"""The demo's case folder: a model of late arrivals, trained on the first part of 2013 and served on what came after."""
+"""The demo's case folder: two versions of a model of late arrivals, and what was served in the weeks after training."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.lab.faults import FAULTS, Fault, inject
+from mortis.lab.faults import Fault, WrongVersion, affected, inject, serving
 from mortis.lab.flights import read_flights
-from mortis.lab.model import AT_PUSH_BACK, BEFORE_DEPARTURE, ArrivalModel, train
+from mortis.lab.model import ArrivalModel, train
+from mortis.lab.scenarios import SCENARIOS, Release, Scenario
 from mortis.problems import InputProblem, listed, near
 from mortis.records import Window, iso
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = "v1"
 THRESHOLD = 0.5
 SEGMENTS = ("origin", "carrier", "dest_region")
-WEATHER = ("wind_speed", "visibility", "precipitation")
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What the model is, when it was trained and served, which stretch is looked at, and what is true of it.
-
-    `logged` are the features in the log, `used` those the model reads; `flown_only` leaves out cancelled flights.
-    `happened` is the onset of a failure that nobody injected; `slices` names who is hit.
-    """
-
-    title: str
-    metric: str
-    logged: tuple[str, ...]
-    used: tuple[str, ...]
-    flown_only: bool
-    rounds: int
-    leaves: int
-    trained: Window
-    served: Window
-    baseline: Window
-    incident: Window
-    detected_at: datetime
-    fault: Fault | None = None
-    cause: str | None = None
-    happened: datetime | None = None
-    slices: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What really happened, for those who judge a diagnosis. It never enters the case folder.
 
-    `slices` names who is hit, each as columns and their values; "null" stands for a missing one.
+    Of a fault: its `feature`, `factor` and `offset`, or the `version` that served wrongly; and the `share` (0..1) that
+    it touched of the incident window's rows from the onset on. `slices` names who is hit, each as columns and their
+    values; "null" stands for a missing one.
     """
 
     scenario: str
@@ -69,6 +43,8 @@ class Truth:
     feature: str | None = None
     factor: float | None = None
     offset: float | None = None
+    version: str | None = None
+    share: float | None = None
     scope: dict[str, str] | None = None
     slices: tuple[dict[str, str], ...] = ()
 
@@ -89,59 +65,6 @@ class DemoFolderTaken(InputProblem):
     """The folder holds a case that the demo didn't write."""
 
 
-def _window(start: str, end: str) -> Window:
-    return Window(*(datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (start, end)))
-
-
-def _autumn(fault: Fault | None) -> Scenario:
-    """Late arrivals foretold at push-back: a quiet stretch of autumn, into which a fault may be put."""
-    return Scenario(
-        title="Precision of the late-arrival model seems to have fallen in November",
-        metric="precision",
-        logged=AT_PUSH_BACK,
-        used=AT_PUSH_BACK,
-        flown_only=True,
-        rounds=80,
-        leaves=31,
-        trained=_window("2013-01-01", "2013-08-01"),
-        served=_window("2013-10-01", "2013-11-22"),
-        baseline=_window("2013-10-08", "2013-11-05"),
-        incident=_window("2013-11-05", "2013-11-19"),
-        detected_at=datetime(2013, 11, 22, 9, tzinfo=UTC),
-        fault=fault,
-    )
-
-
-SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {
-        "unit": _autumn(FAULTS["unit"]),
-        "none": _autumn(None),
-        # The blizzard of 8-9 February, as it was. Flights are scored an hour before departure, the cancelled ones too.
-        # The model may only know what came before: three weeks of January, whose weather taught it nothing that held.
-        "world": Scenario(
-            title="Accuracy of the late-arrival model seems to have fallen in February",
-            metric="accuracy",
-            logged=BEFORE_DEPARTURE,
-            used=tuple(name for name in BEFORE_DEPARTURE if name not in WEATHER),
-            flown_only=False,
-            rounds=40,
-            leaves=15,
-            trained=_window("2013-01-01", "2013-01-21"),
-            served=_window("2013-01-21", "2013-02-13"),
-            baseline=_window("2013-01-21", "2013-02-08"),
-            incident=_window("2013-02-08", "2013-02-10"),
-            detected_at=datetime(2013, 2, 13, 14, tzinfo=UTC),
-            cause="W1",
-            # The morning's first full hour: 41 % late, against 9 % in the same hour of the day before.
-            happened=datetime(2013, 2, 8, 11, tzinfo=UTC),
-            # No flight had left the airport in the last hours: half of the excess errors.
-            slices=({"origin_delay": "null"},),
-        ),
-    }
-)
-"""What `mortis demo --fault` knows, by name."""
-
-
 def build_demo(out: Path, *, fault: str = "unit", seed: int = 7, injected: Fault | None = None) -> DemoCase:
     """The case at `out`/case/incident.yaml and its truth, which is also written to `out`/truth.json.
 
@@ -153,27 +76,24 @@ def build_demo(out: Path, *, fault: str = "unit", seed: int = 7, injected: Fault
         raise InputProblem(f"no demo is named {fault!r}; there are: {listed(SCENARIOS)}{near(fault, SCENARIOS)}")
     scenario = SCENARIOS[fault]
     put_in = injected or scenario.fault
+    _check_version(put_in, scenario)
     case = _ours(out / "case")
     flights = read_flights()
-    if scenario.flown_only:
-        flights = _where(flights, ~_numpy(flights, "cancelled"))
-
-    known = within(flights, scenario.trained)
-    model = train(known, features=scenario.used, rounds=scenario.rounds, leaves=scenario.leaves, seed=seed)
-    served = within(flights, scenario.served)
-    if put_in:
-        served = inject(served, put_in)
+    models = {one.version: _trained(flights, one, seed=seed) for one in scenario.releases}
+    asked = within(flights, scenario.served)
+    served = inject(asked, put_in) if put_in else asked
 
     rng = np.random.default_rng(seed)
-    _write_weeks(predictions(served, model, scenario.logged, rng=rng), _emptied(case / "predictions"))
+    _write_weeks(_log(served, models, scenario, put_in, rng=rng), _emptied(case / "predictions"))
     _write(labels(served, known_by=scenario.detected_at, rng=rng), case / "labels.parquet")
-    training = known.select([*scenario.logged, "late"]).rename_columns([*scenario.logged, "y_true"])
-    _write(training, case / "training.parquet")
+    training = within(flights, scenario.current.trained).select([*scenario.logged, "late"])
+    _write(training.rename_columns([*scenario.logged, "y_true"]), case / "training.parquet")
     (case / "models").mkdir(exist_ok=True)
-    (case / "models" / f"{VERSION}.txt").write_text(model.text, encoding="utf-8", newline="\n")
+    for version, model in models.items():
+        (case / "models" / f"{version}.txt").write_text(model.text, encoding="utf-8", newline="\n")
     (case / "incident.yaml").write_text(case_text(scenario), encoding="utf-8", newline="\n")
 
-    truth = _truth(fault, scenario, put_in)
+    truth = _truth(fault, scenario, put_in, asked)
     (out / "truth.json").write_text(truth.to_json(), encoding="utf-8", newline="\n")
     return DemoCase(case / "incident.yaml", truth)
 
@@ -185,22 +105,51 @@ def within(flights: pa.Table, window: Window) -> pa.Table:
     return _where(flights, (at >= start) & (at < end))
 
 
-def predictions(
-    flights: pa.Table, model: ArrivalModel, logged: tuple[str, ...], *, rng: np.random.Generator
+def _trained(flights: pa.Table, release: Release, *, seed: int) -> ArrivalModel:
+    return train(
+        within(flights, release.trained),
+        features=release.features,
+        rounds=release.rounds,
+        leaves=release.leaves,
+        balanced=release.balanced,
+        seed=seed,
+    )
+
+
+def _log(
+    flights: pa.Table,
+    models: Mapping[str, ArrivalModel],
+    scenario: Scenario,
+    fault: Fault | None,
+    *,
+    rng: np.random.Generator,
 ) -> pa.Table:
-    """The log of the served model: one row per flight with its score, its features as served, and no label."""
+    """What the service logged: one row per flight with its score, its features as served, and no label.
+
+    The log names the version that should have served, whichever did.
+    """
     import pyarrow as pa
 
-    score = model.score(flights)
+    logged = scenario.current.version
+    score = _scores(flights, models, serving(flights, fault, logged=logged))
     columns = {
         "request_id": flights["request_id"],
         "scheduled_at": flights["scheduled_at"],
-        "model_version": pa.array([VERSION] * len(score)),
+        "model_version": pa.array([logged] * len(score)),
         "y_pred": pa.array((score >= THRESHOLD).astype(np.int8)),
         "y_score": pa.array(score),
         "latency_ms": pa.array(np.round(14 * rng.lognormal(0, 0.35, len(score)), 2)),
     }
-    return pa.table(columns | {name: flights[name] for name in dict.fromkeys((*logged, *SEGMENTS))})
+    return pa.table(columns | {name: flights[name] for name in dict.fromkeys((*scenario.logged, *SEGMENTS))})
+
+
+def _scores(flights: pa.Table, models: Mapping[str, ArrivalModel], versions: NDArray[Any]) -> NDArray[np.float64]:
+    """Each flight's score by the version (n,) that served it."""
+    score = np.full(flights.num_rows, np.nan)
+    for version in np.unique(versions):
+        mine = versions == version
+        score[mine] = models[version].score(_where(flights, mine))
+    return score
 
 
 def labels(flights: pa.Table, *, known_by: datetime, rng: np.random.Generator) -> pa.Table:
@@ -240,16 +189,18 @@ labels:
   id: request_id
   label: y_true
   time: labelled_at
-training: {{table: training.parquet, label: y_true}}
+training: {{table: training.parquet, label: y_true}}   # what {current} was trained on
 failure: {{metric: {metric}, expected: baseline}}   # no target was agreed on: the weeks before are the yardstick
 windows:
   baseline: [{baseline}]
   incident: [{incident}]
   bucket: 1d
 detected_at: {detected}
-models:
-  - {{version: {version}, file: models/{version}.txt}}   # LightGBM's own text format
+models:                              # LightGBM's own text format
+{models}
 """
+
+_MODEL = "  - {{version: {version}, file: models/{version}.txt}}   # trained on {start:%Y-%m-%d} to {end:%Y-%m-%d}"
 
 
 def case_text(scenario: Scenario) -> str:
@@ -262,12 +213,27 @@ def case_text(scenario: Scenario) -> str:
         baseline=", ".join(iso(moment) for moment in _ends(scenario.baseline)),
         incident=", ".join(iso(moment) for moment in _ends(scenario.incident)),
         detected=iso(scenario.detected_at),
-        version=VERSION,
+        current=scenario.current.version,
+        models="\n".join(_model_line(release) for release in scenario.releases),
     )
 
 
-def _truth(name: str, scenario: Scenario, fault: Fault | None) -> Truth:
-    """What is true of a scenario with this fault in it."""
+def _model_line(release: Release) -> str:
+    last = release.trained.end - timedelta(days=1)
+    return _MODEL.format(version=release.version, start=release.trained.start, end=last)
+
+
+def _check_version(fault: Fault | None, scenario: Scenario) -> None:
+    """InputProblem where the fault serves a version that isn't there, or the one that should serve."""
+    if fault is None or not isinstance(fault.kind, WrongVersion):
+        return
+    asked, current, other = fault.kind.version, scenario.current.version, scenario.earlier.version
+    if asked != other:
+        raise InputProblem(f"version {asked!r} can't be served in place of {current}; the only other one is {other}")
+
+
+def _truth(name: str, scenario: Scenario, fault: Fault | None, asked: pa.Table) -> Truth:
+    """What is true of a scenario with this fault in it; `asked` are the flights before it went in."""
     if fault is None:
         verdict = "failure" if scenario.happened else "no_failure"
         return Truth(name, verdict, scenario.metric, scenario.cause, scenario.happened, slices=scenario.slices)
@@ -276,14 +242,20 @@ def _truth(name: str, scenario: Scenario, fault: Fault | None) -> Truth:
         name,
         "failure",
         scenario.metric,
-        fault.cause,
+        fault.kind.cause,
         fault.onset,
-        feature=fault.feature,
-        factor=fault.factor,
-        offset=fault.offset,
+        share=_share(within(asked, scenario.incident), fault),
         scope=scope,
         slices=(scope,) if scope else (),
+        **asdict(fault.kind),
     )
+
+
+def _share(flights: pa.Table, fault: Fault) -> float | None:
+    """The share of the flights from the onset on that the fault touches; None where it began after the last."""
+    since = int(affected(flights, replace(fault, scope=None)).to_numpy().sum())
+    touched = int(affected(flights, fault).to_numpy().sum())
+    return round(touched / since, 4) if since else None
 
 
 def _ours(case: Path) -> Path:

@@ -80,7 +80,7 @@ def value_shares(column: Column) -> tuple[Column, Floats]:
     """The distinct values that aren't null, in order, and the share of all rows that each has."""
     if is_number(column):
         values, count = np.unique(column[~np.isnan(column.astype(np.float64))], return_counts=True)
-        return values, count / max(1, len(column))
+        return values.astype(np.float64), count / max(1, len(column))
     tally: dict[str, int] = {}
     for value in column:
         if value is not None:

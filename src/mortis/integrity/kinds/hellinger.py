@@ -43,9 +43,7 @@ def apart(before: Floats, after: Floats) -> Apart:
     excess = np.where(known, distance - 0.5 * spread.sum(-1), 0.0)
     variance = np.where(known, 0.5 * np.square(spread).sum(-1), 0.0)
     weight = m[..., 0] / np.maximum(m[..., 0].sum(-1, keepdims=True), 1.0)
-    return Apart(
-        (weight * excess).sum(-1), np.sqrt((np.square(weight) * variance).sum(-1)), after.sum(axis=(-2, -1))
-    )
+    return Apart((weight * excess).sum(-1), np.sqrt((np.square(weight) * variance).sum(-1)), after.sum(axis=(-2, -1)))
 
 
 def _root_variance(mean: Floats) -> Floats:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mortis.integrity.kinds.coding import Code, counts
 from mortis.integrity.kinds.hellinger import apart
 from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code
-from mortis.integrity.kinds.repair import Bools, Ints, Region
+from mortis.integrity.kinds.repair import Ints, Region
 from mortis.profiles import Floats
 from mortis.rows import Column, is_number
 
@@ -43,11 +43,21 @@ class Judge:
     new: tuple[Floats, ...]
     excess: float
     natural: float
-    chosen: Ints = field(repr=False)
+    given: tuple[str, ...]
 
-    def codes(self, column: Column) -> Ints:
-        """The fine codes of values of this feature."""
-        return self.code.of(column)
+    @property
+    def alone(self) -> Judge:
+        """The same judge, looking at the feature by itself."""
+        excess = float(apart(self.old[0], self.new[0]).excess)
+        return replace(self, views=self.views[:1], old=self.old[:1], new=self.new[:1], excess=excess, given=())
+
+    def thinned(self, places: Ints) -> Judge:
+        """The same judge with fewer baseline rows, for a first look."""
+        before = self.before[places]
+        views = tuple(Coded(view.before[places], view.after, view.size) for view in self.views)
+        x = self.code.of(before)
+        old = tuple(counts(x, view.before, (view.size, self.code.size)) for view in views)
+        return replace(self, before=before, views=views, old=old)
 
     def weigh(self, forward: Column, *, natural: float | None = None) -> Verdict:
         """The verdict on a corruption that turns the region's baseline values into `forward`.
@@ -56,7 +66,7 @@ class Judge:
         """
         codes = self.code.of(forward)
         put_in = tuple(
-            counts(codes, view.before, shape.shape)  # type: ignore[arg-type]  # counts by pair have two sides
+            counts(codes, view.before, (shape.shape[-2], shape.shape[-1]))
             for view, shape in zip(self.views, self.old, strict=True)
         )
         share = struck_share(self.old, put_in, self.new)
@@ -95,8 +105,8 @@ def judge_of(pair: Pair, change: Change, feature: str | None = None, *, apart_fr
     old = tuple(counts(x_old, view.before, (view.size, code.size)) for view in views)
     new = tuple(counts(x_new, view.after, (view.size, code.size)) for view in views)
     excess = float(np.mean([float(apart(a, b).excess) for a, b in zip(old, new, strict=True)]))
-    chosen = np.flatnonzero(new_rows)
-    return Judge(name, change.region, before, after, code, views, old, new, excess, change.natural, chosen)
+    given = tuple(column for column in pair.related[name] if column not in apart_from)
+    return Judge(name, change.region, before, after, code, views, old, new, excess, change.natural, given)
 
 
 def struck_share(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple[Floats, ...]) -> float:
@@ -125,12 +135,15 @@ def _conditional(table: Floats) -> Floats:
     """Shares of x given z, drawn towards those of x alone where rows are few."""
     alone = table.sum(0) + 0.05
     alone = alone / alone.sum()
-    return (table + 3 * alone) / (table.sum(-1, keepdims=True) + 3)
+    smoothed: Floats = (table + 3 * alone) / (table.sum(-1, keepdims=True) + 3)
+    return smoothed
 
 
 def _off(before: Column, forward: Column, after: Column, share: float) -> float:
     """Kolmogorov's distance of the incident's values from the mixture of untouched and struck ones."""
-    old, hit, new = (np.sort(column[~np.isnan(column.astype(float))].astype(float)) for column in (before, forward, after))
+    old, hit, new = (
+        np.sort(column[~np.isnan(column.astype(float))].astype(float)) for column in (before, forward, after)
+    )
     if not len(old) or not len(hit) or not len(new):
         return 1.0
     # Multiplying and dividing costs the last digits; a value must still count as reached.
@@ -139,10 +152,3 @@ def _off(before: Column, forward: Column, after: Column, share: float) -> float:
     mixed = (1 - share) * np.searchsorted(old, at, side="right") / len(old)
     mixed += share * np.searchsorted(hit, at, side="right") / len(hit)
     return float(np.abs(seen - mixed).max())
-
-
-def struck_rows(region: Region, pair: Pair, keep: Bools) -> Bools:
-    """Rows of the thinned incident that lie in the region and are marked in `keep` (one mark per row of the region)."""
-    rows = region.rows(pair.after)
-    rows[rows] = keep
-    return rows

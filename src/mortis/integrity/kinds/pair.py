@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,11 +49,15 @@ class Pair:
     """At most 8,000 rows of each window, with coarse codes of every column and each feature's related columns.
 
     `related` names up to three columns that tell most about the feature in the baseline, best first. `scopes` are the
-    text columns and the version, coded finely enough to name a value.
+    text columns and the version, coded finely enough to name a value. `incident` has all rows, `coding` the coarse
+    codings for rows that aren't in the pair, and `seed` what stand-ins are drawn with.
     """
 
     before: RowSample
     after: RowSample
+    incident: RowSample
+    seed: int
+    coding: Mapping[str, Code]
     coarse: Mapping[str, Coded]
     related: Mapping[str, tuple[str, ...]]
     scopes: Mapping[str, tuple[Coded, tuple[str, ...]]]
@@ -65,22 +69,24 @@ class Pair:
         return (nothing, *(self.coarse[name] for name in self.related[feature]))
 
 
-def pair_of(baseline: RowSample, incident: RowSample) -> Pair:
+def pair_of(baseline: RowSample, incident: RowSample, *, seed: int) -> Pair:
     """The two samples, thinned, with the features that changed beyond chance and beyond the baseline's own changes."""
     before, after = _thin(baseline), _thin(incident)
     names = [name for name in before.features if _comparable(before, after, name)]
-    coarse = {name: coded(before.features[name], after.features[name]) for name in names}
-    pair = Pair(before, after, coarse, _related(coarse), _scopes(before, after, names), {})
-    changes = {name: found for name in names if (found := find_change(pair, name)) is not None}
-    return Pair(before, after, coarse, pair.related, pair.scopes, changes)
+    coding = {name: coarse_code(before.features[name]) for name in names}
+    coarse = {
+        name: Coded(code.of(before.features[name]), code.of(after.features[name]), code.size)
+        for name, code in coding.items()
+    }
+    scopes = _scopes(before, after, names)
+    pair = Pair(before, after, incident, seed, coding, coarse, _related(coarse), scopes, {})
+    return replace(pair, changes={name: found for name in names if (found := find_change(pair, name)) is not None})
 
 
-def coded(before: Column, after: Column) -> Coded:
-    """Coarse codes, made for the baseline: at most nine."""
+def coarse_code(before: Column) -> Code:
+    """A coding made for the baseline, with few codes."""
     code = code_of([before], bins=6, least=0.05)
-    if not is_number(before):
-        code = Code(code.atoms[:7], code.edges)
-    return Coded(code.of(before), code.of(after), code.size)
+    return code if is_number(before) else Code(code.atoms[:7], code.edges)
 
 
 def _thin(sample: RowSample) -> RowSample:
@@ -104,10 +110,9 @@ def _comparable(before: RowSample, after: RowSample, name: str) -> bool:
 def _related(coarse: Mapping[str, Coded]) -> dict[str, tuple[str, ...]]:
     """Per column the others that tell most about it in the baseline, those that kept their own distribution first."""
     steady = {
-        name: float(apart(np.bincount(c.before, minlength=c.size)[None] * 1.0,
-                          np.bincount(c.after, minlength=c.size)[None] * 1.0).excess) < 0.02
-        for name, c in coarse.items()
-    }  # fmt: skip
+        name: float(apart(tally(one.before, one.size), tally(one.after, one.size)).excess) < 0.02
+        for name, one in coarse.items()
+    }
     names = list(coarse)
     told = np.zeros((len(names), len(names)))
     for i, one in enumerate(names):
@@ -121,6 +126,11 @@ def _related(coarse: Mapping[str, Coded]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def tally(codes: Ints, size: int) -> Floats:
+    """The counts of one column by itself: (1, x)."""
+    return counts(codes, np.zeros(len(codes), np.int64), (1, size))
+
+
 def _information(one: Coded, other: Coded) -> float:
     """Mutual information of two columns in the baseline, in nats, less what chance would show (Miller and Madow)."""
     joint = counts(one.before, other.before, (other.size, one.size))
@@ -129,12 +139,11 @@ def _information(one: Coded, other: Coded) -> float:
     expected = rows[:, None] * columns / n
     seen = joint > 0
     told = float((joint[seen] * np.log(joint[seen] / expected[seen])).sum() / n)
-    return told - ((rows > 0).sum() - 1) * ((columns > 0).sum() - 1) / (2 * n)
+    chance = float(((rows > 0).sum() - 1) * ((columns > 0).sum() - 1)) / (2 * n)
+    return told - chance
 
 
-def _scopes(
-    before: RowSample, after: RowSample, names: list[str]
-) -> dict[str, tuple[Coded, tuple[str, ...]]]:
+def _scopes(before: RowSample, after: RowSample, names: list[str]) -> dict[str, tuple[Coded, tuple[str, ...]]]:
     """The columns whose values a corruption may be bound to."""
     found: dict[str, tuple[Coded, tuple[str, ...]]] = {}
     columns = [name for name in names if not is_number(before.features[name])]

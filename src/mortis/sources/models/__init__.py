@@ -19,8 +19,8 @@ _HEAD_BYTES = 4096
 class ModelFormat:
     """A format of model files, known by its suffixes.
 
-    `fault` says what is wrong with a file by its first bytes (None where nothing is), `load` opens it under the name that
-    messages bear. `danger` says what opening a file would run; without it, opening is safe.
+    `fault` says what is wrong with a file by its first bytes (None where nothing is); `load` opens it, under the name
+    that messages bear. `danger` says what opening a file would run; without it, opening is safe.
     """
 
     name: str
@@ -50,15 +50,17 @@ for _format in (
 
 
 def open_model(file: Path, *, key: str = "models", unpickle: bool = False) -> Scorer:
-    """The scorer in a model file, by the file's suffix; a pickle only where `unpickle` allows it, in a process of its own.
+    """The scorer in a model file, by its suffix; a pickle only where `unpickle` allows it, in a process of its own.
 
-    Raises InputProblem where there is no such file, it isn't what its suffix says, or it would run code and `unpickle` is
-    not set; WorkProblem where it can't be read or a library is missing. `key` is what messages begin with.
+    Raises InputProblem where there is no such file, it isn't what its suffix says, or it would run code and `unpickle`
+    is not set; WorkProblem where it can't be read or a library is missing. `key` is what messages begin with.
     """
     suffix = file.suffix.lower()
     if suffix not in MODEL_FORMATS:
         kind = suffix or "(no suffix)"
-        raise InputProblem(f"{key}: {file.name}: unknown kind of model {kind!r}; known: {listed(sorted(MODEL_FORMATS))}")
+        raise InputProblem(
+            f"{key}: {file.name}: unknown kind of model {kind!r}; known: {listed(sorted(MODEL_FORMATS))}"
+        )
     form = MODEL_FORMATS[suffix]
     name = f"{key}: {file.name}"
     fault = form.fault(_head(file, name))

@@ -21,8 +21,8 @@ _OUTPUTS = ("predict_proba", "decision_function", "predict")
 def estimator_scorer(model: Any, *, name: str, notes: tuple[str, ...] = ()) -> Scorer:
     """The scorer of an estimator: its probabilities, else its decision function, else its predictions.
 
-    Boosters and their scikit-learn wrappers are scored by their own library. Raises InputProblem where the object is none
-    of these.
+    Boosters and their scikit-learn wrappers are scored by their own library. Raises InputProblem where the object is
+    none of these.
     """
     booster = _booster_scorer(model, name)
     if booster:
@@ -88,7 +88,7 @@ def _frame(columns: Mapping[str, Column]) -> Any:
         texts = [feature for feature, column in columns.items() if not is_number(column)]
         if texts:
             raise WorkProblem(
-                f"feature {texts[0]!r} is text, which this model takes from a pandas frame; install it: pip install pandas"
+                f"feature {texts[0]!r} is text, which this model takes in a pandas frame; run: pip install pandas"
             ) from None
         return _array(columns)
     return pd.DataFrame(dict(columns))

@@ -16,6 +16,7 @@ from mortis.sources.models.matrices import as_matrix
 from mortis.sources.models.scorer import Scorer, first_line, needed
 
 _UNNAMED = re.compile(r"Column_\d+")
+_SPLIT_LINES = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 _CATEGORICAL = re.compile(r"-?\d+(:-?\d+)*")
 
 
@@ -77,7 +78,7 @@ def _is_whole(tree: Mapping[str, str]) -> bool:
         return False
     due = {"leaf_value": int(leaves)}
     if int(leaves) > 1:
-        due |= dict.fromkeys(("split_feature", "threshold", "decision_type", "left_child", "right_child"), int(leaves) - 1)
+        due |= dict.fromkeys(_SPLIT_LINES, int(leaves) - 1)
     if int(groups) > 0:
         due |= {"cat_boundaries": int(groups) + 1}
     return all(len(tree.get(key, "").split()) == count for key, count in due.items()) and (
@@ -104,7 +105,7 @@ def booster_scorer(booster: Any, *, name: str) -> Scorer:
 
 
 def _categorical(booster: Any) -> list[int]:
-    """The places of the categorical features, as far as the model says: a categorical feature's info lists its codes."""
+    """The places of the categorical features, as far as the model tells: their infos list codes, not a range."""
     stated = booster.params.get("categorical_feature")
     if isinstance(stated, list) and stated and all(isinstance(one, int) for one in stated):
         return sorted(stated)
@@ -130,6 +131,6 @@ def _categories(
         if len(owners) == len(listed):
             return dict(zip(owners, listed, strict=True))
     raise InputProblem(
-        f"{name}: the model lists categories of {len(listed)} features and marks {len(marked)} as categorical, so which "
-        "they belong to can't be told; save it from a model trained on a data frame with category columns"
+        f"{name}: the model lists categories of {len(listed)} features and marks {len(marked)} as categorical, so it "
+        "can't be told whose they are; save it from a model trained on a data frame with category columns"
     )

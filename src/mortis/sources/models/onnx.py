@@ -37,8 +37,8 @@ def fault(head: bytes) -> str | None:
 def load(file: Path, name: str) -> Scorer:
     """The scorer of an ONNX file: one tensor of all features, or one input for each.
 
-    A file of one tensor may name its features as a JSON list in the metadata key `feature_names`. Raises InputProblem where
-    it is no ONNX, or its inputs or outputs leave open what goes where.
+    A file of one tensor may name its features as a JSON list in the metadata key `feature_names`. Raises InputProblem
+    where it is no ONNX, or its inputs or outputs leave open what goes where.
     """
     runtime = needed("onnxruntime")
     options = runtime.SessionOptions()
@@ -94,22 +94,22 @@ def _check_inputs(inputs: Sequence[Any], name: str) -> None:
             raise InputProblem(f"{name}: input {one.name!r} has {len(one.shape)} dimensions; rows and features are two")
         if len(inputs) > 1 and len(one.shape) == 2 and one.shape[1] != 1:
             raise InputProblem(
-                f"{name}: input {one.name!r} takes {one.shape[1]} features, whose names the file doesn't tell; export the "
-                "model with one input for each feature, or one for all"
+                f"{name}: input {one.name!r} takes {one.shape[1]} features, whose names the file doesn't tell; export "
+                "the model with one input for each feature, or one for all"
             )
 
 
 def _output(outputs: Sequence[Any], name: str) -> str:
     """The output that holds the score: maps by class, else floats, those called probabilities first."""
-    maps = [one.name for one in outputs if one.type.startswith("seq(map(")]
-    floats = [one.name for one in outputs if one.type in _FLOATS]
+    maps = [str(one.name) for one in outputs if one.type.startswith("seq(map(")]
+    floats = [str(one.name) for one in outputs if one.type in _FLOATS]
     named = [one for one in floats if "prob" in one.lower()]
     found = maps or named or floats
     if len(found) == 1:
         return found[0]
     raise InputProblem(
-        f"{name}: which output is the score? it has {listed(f'{one.name} ({one.type})' for one in outputs)}; export one "
-        "of floats, or call one of them 'probabilities'"
+        f"{name}: which output is the score? it has {listed(f'{one.name} ({one.type})' for one in outputs)}; export "
+        "one of floats, or call one of them 'probabilities'"
     )
 
 
@@ -131,13 +131,13 @@ def _cast(column: Column, kind: str, *, feature: str, name: str) -> Any:
     Raises InputProblem where values are missing that the type can't leave out.
     """
     if kind == "tensor(string)":
-        missing = np.isnan(column) if is_number(column) else np.equal(column, None)
+        missing = np.isnan(column) if is_number(column) else [value is None for value in column]
         return np.array(["" if gone else as_text(v) for v, gone in zip(column, missing, strict=True)], dtype=object)
     values = numbers(column, feature=feature, name=name)
     gaps = int(np.isnan(values).sum())
     if gaps and kind not in _FLOATS:
         raise InputProblem(
-            f"{name}: feature {feature!r} is missing in {gaps:,} rows, and the model's input is a {kind}, which has no gaps"
+            f"{name}: feature {feature!r} is missing in {gaps:,} rows, and the model takes a {kind}, which has no gaps"
         )
     return values.astype(_TYPES[kind])
 
@@ -153,8 +153,8 @@ def _from_maps(rows: Sequence[Mapping[Any, float]], classes: tuple[str, ...] | N
 def _classes(data: bytes) -> tuple[str, ...] | None:
     """The class names that the last classifying node of the file's graph states; None where none does.
 
-    The runtime doesn't hand out a graph's attributes, so they are read from the file: field 7 of the model is the graph, its
-    field 1 a node, whose field 5 is an attribute with name (1), integers (8) and strings (9).
+    The runtime doesn't hand out a graph's attributes, so they are read from the file: field 7 of the model is the
+    graph, its field 1 a node, whose field 5 is an attribute with name (1), integers (8) and strings (9).
 
     Source: onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
     """

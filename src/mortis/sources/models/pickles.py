@@ -42,8 +42,8 @@ def danger(file: Path, name: str) -> str:
     first = sorted(names, key=lambda one: one.partition(".")[0] in _USUAL)
     what = f"it would import {listed(first, most=8)}" if names else "it would import nothing, so it is no model either"
     return (
-        f"a pickle runs code when opened; {what}; hand over ONNX, booster-native or skops, or allow it with --unpickle if "
-        "you trust who wrote it"
+        f"a pickle runs code when opened; {what}; hand over ONNX, booster-native or skops, or allow it with --unpickle "
+        "if you trust who wrote it"
     )
 
 
@@ -67,12 +67,12 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def imports_of(data: bytes) -> tuple[str, ...] | None:
-    """The dotted names that opening a pickle would import, in their order; None where the bytes are no pickle.
+    r"""The dotted names that opening a pickle would import, in their order; None where the bytes are no pickle.
 
     A name that the pickle computes shows as '(computed)'. Where joblib put an array's bytes between the opcodes, what
     follows them is searched for the usual forms of an import.
 
-    >>> imports_of(b"cos\\nsystem\\n(S'ls'\\ntR.")
+    >>> imports_of(b"cos\nsystem\n(S'ls'\ntR.")
     ('os.system',)
     """
     found: list[str] = []
@@ -170,8 +170,7 @@ def _pushed(code: pickletools.OpcodeInfo, argument: Any) -> list[Any]:
     """What the opcode leaves on the stack."""
     if code.name == "MARK":
         return [_MARK]
-    text = argument if isinstance(argument, str) and len(code.stack_before) == 0 else None
-    return [text for _ in code.stack_after]
+    return [argument if one.name in ("str", "bytes_or_str") else None for one in code.stack_after]
 
 
 def _imported(kind: str, argument: Any, popped: list[Any]) -> str | None:

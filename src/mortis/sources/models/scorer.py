@@ -14,17 +14,17 @@ from mortis.profiles import Floats
 from mortis.rows import Column
 
 Predict = Callable[[Mapping[str, Column]], Floats]
-"""A model's own prediction for columns in its order: (n,) values, or (n, k) probabilities in the order of its classes."""
+"""A model's own prediction for columns in its order: (n,) values, or (n, k) probabilities in its classes' order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
     """A model that scores rows.
 
-    `features` are the model's own feature names in their order, None where the file doesn't carry them; then the caller's
-    order counts, and `width` is how many columns it takes, where known. `classes` names the classes in the order of the
-    scores' columns, None for a regression or where the file doesn't name them. `notes` tell what a reader of the scores
-    must know, such as another version of the library that saved the file.
+    `features` are the model's own feature names in their order, None where the file doesn't carry them; then the
+    caller's order counts, and `width` is how many columns it takes, where known. `classes` names the classes in the
+    order of the scores' columns, None for a regression or where the file doesn't name them. `notes` tell what a reader
+    of the scores must know, such as another version of the library that saved the file.
     """
 
     name: str
@@ -35,11 +35,11 @@ class Scorer:
     notes: tuple[str, ...] = ()
 
     def score(self, features: Mapping[str, Column], *, positive: str | None = None) -> Floats:
-        """Figures of the rows: (n,) values of a regression or probabilities of `positive`; (n, k) for three classes or more.
+        """Figures of the rows: (n,) values or probabilities of `positive`; (n, k) for three classes or more.
 
-        Columns are doubles (NaN for null) or texts (None for null); those the model doesn't read are left out. `positive`
-        is the second class unless it is named. Raises InputProblem where a feature is missing or of the wrong kind, or the
-        class is unknown.
+        Columns are doubles (NaN for null) or texts (None for null); those that the model doesn't read are left out.
+        `positive` is the second class unless it is named. Raises InputProblem where a feature is missing or of the
+        wrong kind, or the class is unknown.
 
         >>> twice = Scorer("twice", lambda columns: 2 * columns["a"], features=("a",))
         >>> twice.score({"b": np.array([7.0]), "a": np.array([1.5])})
@@ -76,7 +76,7 @@ class Scorer:
     def _figures(self, values: Floats, positive: str | None, rows: int) -> Floats:
         """The column asked for; raises InputProblem where the model's output has no row for each of the given ones."""
         if len(values) != rows or values.ndim > 2:
-            raise InputProblem(f"{self.name}: the model answers {values.shape} for {rows:,} rows; one row for each was due")
+            raise InputProblem(f"{self.name}: the model answers {values.shape} figures for {rows:,} rows")
         if positive is not None and self.classes and positive not in self.classes:
             raise InputProblem(f"{self.name}: the model knows no class {positive!r}; it has {listed(self.classes)}")
         if values.ndim == 1 or values.shape[1] == 1:
@@ -127,9 +127,9 @@ def needed(library: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """An error's first line of text, or its kind where it has none.
+    r"""An error's first line of text, or its kind where it has none.
 
-    >>> first_line(ValueError("no such column\\n  at line 3")), first_line(KeyError())
+    >>> first_line(ValueError("no such column\n  at line 3")), first_line(KeyError())
     ('no such column', 'KeyError')
     """
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -27,8 +27,8 @@ def load(file: Path, name: str) -> Scorer:
         untrusted = persistence.get_untrusted_types(file=file)
         if untrusted:
             raise InputProblem(
-                f"{name}: it holds types that skops doesn't trust: {listed(untrusted)}; hand over the model without them, or "
-                "as ONNX"
+                f"{name}: it holds types that skops doesn't trust: {listed(untrusted)}; hand over the model without "
+                "them, or as ONNX"
             )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

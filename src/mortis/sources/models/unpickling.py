@@ -112,7 +112,9 @@ class _Worker:
             line = self.answers.get(timeout=self.timeout_seconds)
         except queue.Empty:
             self.stop()
-            raise WorkProblem(f"{self.name}: the model took more than {self.timeout_seconds:g} s and was ended") from None
+            raise WorkProblem(
+                f"{self.name}: the model took more than {self.timeout_seconds:g} s and was ended"
+            ) from None
         if not line:
             reason = self._last_error()
             self.stop()

@@ -1,7 +1,8 @@
-"""The program of the process that opens a pickle: it describes the model, then scores a file of rows at each request."""
+"""The program of the process that opens a pickle: it describes the model, then scores rows at each request."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> None:
 def _opened(file: Path) -> Any:
     """The object in the file; joblib reads its own files and plain pickles."""
     try:
-        import joblib
+        joblib = importlib.import_module("joblib")
     except ModuleNotFoundError:
         with file.open("rb") as stream:
             return pickle.load(stream)  # noqa: S301  this process exists because the user allowed it

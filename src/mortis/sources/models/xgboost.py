@@ -37,7 +37,7 @@ def load(file: Path, name: str) -> Scorer:
 
 
 def booster_scorer(booster: Any, *, name: str) -> Scorer:
-    """The scorer of a booster, with all its trees: probabilities, or what its objective predicts. It names no classes."""
+    """The scorer of a booster, with all its trees: probabilities, or what its objective predicts; without classes."""
     library = needed("xgboost")
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
     if objective == "multi:softmax":
@@ -77,7 +77,7 @@ def _categories(booster: Any) -> dict[str, list[Any]]:
 
 
 def _early_stop(booster: Any) -> tuple[str, ...]:
-    """A note where training went on after the best round: XGBoost's scikit-learn wrapper then leaves out later trees."""
+    """A note where training went on after the best round: XGBoost's scikit-learn wrapper leaves out what came later."""
     best = booster.attr("best_iteration")
     rounds = booster.num_boosted_rounds()
     if best is None or int(best) + 1 >= rounds:

@@ -1,0 +1,407 @@
+"""How often the corruption put into real rows is named: `python benchmarks/corruption.py --data ../shared/data`.
+
+Adult (census income) and the flights of 2013, a model trained on rows of their own for each. Every corruption is put in at
+three severities: into all of the incident's rows, into one segment's from a moment on, into a random part of them. The
+table tells for each by how many points F1 fell, what was proposed first for the feature, and whether kind, scope and
+parameter are right. Healthy pairs and an honest drift of the population follow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mortis.integrity.corruption import propose
+from mortis.integrity.kinds.repair import Repair
+from mortis.rows import Column, RowSample, is_number
+
+Bools = npt.NDArray[np.bool_]
+NAMES = (
+    *("age", "workclass", "fnlwgt", "education", "education_num", "marital", "occupation", "relationship", "race", "sex"),
+    *("capital_gain", "capital_loss", "hours", "native_country"),
+)
+NUMBERS = frozenset({"age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours"})
+SEVERITIES = ("all", "segment", "part")
+PART = 0.4
+HURTS = 2.0
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A corruption put into one or more features of marked rows, and what a right answer says of it."""
+
+    name: str
+    kinds: tuple[str, ...]
+    features: tuple[str, ...]
+    put: Callable[[RowSample, Bools, np.random.Generator], RowSample]
+    right: Callable[[Mapping[str, str | float]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What came out of one injection."""
+
+    injection: Injection
+    severity: str
+    fall: float
+    answer: Repair | None
+    kind_right: bool
+    right: bool
+    seconds: float
+
+
+def sample_of(features: Mapping[str, Column], y: npt.NDArray[np.float64], second: npt.NDArray[np.int64]) -> RowSample:
+    """Rows with labels and times; scores and predictions aren't needed here."""
+    n = len(y)
+    none = np.full(n, None, dtype=object)
+    ids = np.array([f"{place:06d}" for place in range(n)], dtype=object)
+    nothing = np.full(n, np.nan)
+    return RowSample(features, y, nothing, nothing, second, none, np.zeros(n, np.int8), nothing, ids, n)
+
+
+def read_adult(path: Path) -> tuple[dict[str, Column], npt.NDArray[np.float64]]:
+    """Features and label (income above 50,000) of an Adult file; "?" is null."""
+    with path.open(encoding="utf-8") as file:
+        rows = [[cell.strip() for cell in row] for row in csv.reader(file) if len(row) == 15]
+    columns: dict[str, Column] = {}
+    for place, name in enumerate(NAMES):
+        cells = [row[place] for row in rows]
+        if name in NUMBERS:
+            columns[name] = np.array([float(cell) for cell in cells])
+        else:
+            columns[name] = np.array([None if cell == "?" else cell for cell in cells], dtype=object)
+    return columns, np.array([float(row[14].startswith(">50K")) for row in rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A gradient-boosted model with its vocabularies: unknown categories count as missing."""
+
+    booster: Any
+    vocabulary: Mapping[str, Mapping[str, int]]
+    names: tuple[str, ...]
+
+    def f1(self, sample: RowSample) -> float:
+        """F1 of the class 1, at a threshold of one half, in points."""
+        p = self.booster.predict(encoded(sample.features, self.names, self.vocabulary), num_threads=1) >= 0.5
+        y = np.asarray(sample.y, dtype=np.float64) == 1
+        hits = float((p & y).sum())
+        return 200 * hits / max(1.0, float(p.sum()) + float(y.sum()))
+
+
+def encoded(
+    features: Mapping[str, Column], names: tuple[str, ...], vocabulary: Mapping[str, Mapping[str, int]]
+) -> npt.NDArray[np.float64]:
+    """The features as numbers."""
+    columns = []
+    for name in names:
+        column = features[name]
+        if name in vocabulary:
+            columns.append(np.array([vocabulary[name].get(value, np.nan) for value in column], dtype=np.float64))
+        else:
+            columns.append(np.asarray(column, dtype=np.float64))
+    return np.column_stack(columns)
+
+
+def train(features: Mapping[str, Column], y: npt.NDArray[np.float64]) -> Model:
+    """A model of these rows."""
+    import lightgbm
+
+    names = tuple(features)
+    vocabulary = {
+        name: {value: i for i, value in enumerate(sorted({v for v in column if v is not None}))}
+        for name, column in features.items()
+        if not is_number(column)
+    }
+    data = lightgbm.Dataset(
+        encoded(features, names, vocabulary), y, feature_name=list(names), categorical_feature=list(vocabulary)
+    )
+    settings = {"objective": "binary", "num_leaves": 31, "num_threads": 1, "seed": 1, "verbose": -1, "cat_smooth": 20}
+    return Model(lightgbm.train(settings, data, num_boost_round=80), vocabulary, names)
+
+
+def changed(name: str, values: Callable[[Column], Any]) -> Callable[[RowSample, Bools, np.random.Generator], RowSample]:
+    """Puts `values(column)` in place of the marked rows' values."""
+
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # some draw
+        column = sample.features[name].copy()
+        column[rows] = values(column[rows])
+        return sample.with_feature(name, column)
+
+    return put
+
+
+def near(key: str, value: float, tolerance: float = 0.01) -> Callable[[Mapping[str, str | float]], bool]:
+    """Whether a parameter lies within a relative tolerance of the truth."""
+    return lambda found: abs(float(found.get(key, np.nan)) - value) <= tolerance * abs(value)
+
+
+def same(key: str, value: str | float) -> Callable[[Mapping[str, str | float]], bool]:
+    """Whether a parameter is the true one."""
+    return lambda found: found.get(key) == value
+
+
+def anything(found: Mapping[str, str | float]) -> bool:
+    """Right whatever the parameters."""
+    return bool(found) or True
+
+
+def scaled(name: str, factor: float, offset: float = 0.0) -> Injection:
+    label = f"{name} x {factor:.4g}" + (f" + {offset:.4g}" if offset else "")
+    near_factor, near_offset = near("factor", factor, 0.02), near("offset", offset, 0.05)
+    return Injection(
+        label, ("unit",), (name,), changed(name, lambda v: v * factor + offset), lambda p: near_factor(p) and near_offset(p)
+    )
+
+
+def filled(name: str, value: float | str | None) -> Injection:
+    put = changed(name, lambda v: np.nan if value is None and is_number(v) else value)
+    if value is None:
+        return Injection(f"{name} null", ("null",), (name,), put, anything)
+    return Injection(f"{name} = {value}", ("sentinel", "constant"), (name,), put, same("value", value))
+
+
+def defaulted(name: str, value: str) -> Injection:
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # one signature
+        column = sample.features[name].copy()
+        column[rows & np.array([v is None for v in column])] = value
+        return sample.with_feature(name, column)
+
+    return Injection(f"{name} null -> {value}", ("default",), (name,), put, same("value", value))
+
+
+def clipped(name: str, bound: float, side: str) -> Injection:
+    limit = np.minimum if side == "upper" else np.maximum
+    return Injection(
+        f"{name} clipped {side} {bound:g}", ("clip",), (name,), changed(name, lambda v: limit(v, bound)), same("bound", bound)
+    )
+
+
+def rounded(name: str, step: float) -> Injection:
+    put = changed(name, lambda v: step * np.floor(v / step))
+    return Injection(f"{name} cut to {step:g}", ("rounding",), (name,), put, near("step", step))
+
+
+def curved(name: str, function: str) -> Injection:
+    return Injection(
+        f"{name} {function}", ("transform",), (name,), changed(name, getattr(np, function)), same("function", function)
+    )
+
+
+def swapped(one: str, other: str) -> Injection:
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # one signature
+        first, second = sample.features[one], sample.features[other]
+        return sample.with_feature(one, np.where(rows, second, first)).with_feature(other, np.where(rows, first, second))
+
+    return Injection(f"{one} <-> {other}", ("swap",), (one, other), put, anything)
+
+
+def overwritten(name: str, source: str) -> Injection:
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # one signature
+        return sample.with_feature(name, np.where(rows, sample.features[source], sample.features[name]))
+
+    return Injection(f"{name} := {source}", ("overwritten",), (name,), put, same("by", source))
+
+
+def permuted(*names: str) -> Injection:
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:
+        place = np.arange(len(sample))
+        place[rows] = rng.permutation(place[rows])
+        for name in names:
+            sample = sample.with_feature(name, sample.features[name][place])
+        return sample
+
+    return Injection(f"{'+'.join(names)} permuted", ("permutation",), names, put, anything)
+
+
+def respelled(name: str, how: str, spelling: Callable[[str], str]) -> Injection:
+    put = changed(name, lambda v: np.array([t if t is None else spelling(t) for t in v], dtype=object))
+    return Injection(f"{name} {how}", ("respelling",), (name,), put, same("how", how))
+
+
+def remapped(name: str, mapping: Mapping[Any, Any], label: str) -> Injection:
+    put = changed(name, lambda v: np.array([mapping.get(t, t) for t in v.tolist()], dtype=v.dtype))
+    truth = {str(old): str(new) for old, new in mapping.items() if old != new}
+
+    def right(found: Mapping[str, str | float]) -> bool:
+        said = json.loads(str(found.get("mapping", "{}")))
+        said = {f"{float(a)}" if is_text_number(a) else a: f"{float(b)}" if is_text_number(b) else b for a, b in said.items()}
+        hits = sum(said.get(old, old) == new for old, new in truth.items())
+        return hits >= 0.75 * len(truth)
+
+    return Injection(f"{name} {label}", ("remap",), (name,), put, right)
+
+
+def is_text_number(text: str) -> bool:
+    """Whether the text is a number."""
+    return text.replace(".", "", 1).isdigit()
+
+
+def turned(name: str, shift: float) -> Injection:
+    put = changed(name, lambda v: (v + shift) % 24)
+    return Injection(f"{name} turned {shift:+g} h", ("timezone",), (name,), put, near("shift", shift))
+
+
+def rotated(values: list[Any]) -> dict[Any, Any]:
+    """Each value becomes the next."""
+    return dict(zip(values, [*values[1:], values[0]], strict=True))
+
+
+def adult_injections() -> list[Injection]:
+    """Corruptions of the census rows."""
+    marital = ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed"]
+    relation = ["Husband", "Not-in-family", "Own-child", "Unmarried", "Wife"]
+    schooling = ["HS-grad", "Some-college", "Bachelors", "Masters", "Assoc-voc", "11th", "Assoc-acdm", "10th"]
+    jobs = ["Prof-specialty", "Craft-repair", "Exec-managerial", "Adm-clerical", "Sales", "Other-service"]
+    return [
+        *(scaled("age", 12.0), scaled("age", 365.25), scaled("age", 0.1), scaled("hours", 60.0), scaled("hours", 1 / 7)),
+        *(scaled("hours", 1 / 24), scaled("education_num", 10.0), scaled("capital_gain", 0.01), scaled("capital_gain", 0.45359237)),
+        *(scaled("hours", 1.8, 32.0), scaled("capital_gain", 0.001), scaled("age", 1.0, 15.0), scaled("education_num", 1.0, -4.0)),
+        *(scaled("capital_gain", -1.0), scaled("education_num", 1 / 12)),
+        *(curved("capital_gain", "log1p"), curved("age", "sqrt"), curved("hours", "log1p")),
+        *(filled(name, None) for name in ("age", "marital", "education_num", "capital_gain", "relationship", "occupation")),
+        *(filled("age", -1.0), filled("age", 999.0), filled("education_num", 0.0), filled("capital_gain", 99999.0)),
+        *(filled("relationship", "Husband"), filled("marital", "unknown"), filled("hours", 40.0), filled("capital_gain", 0.0)),
+        *(defaulted("occupation", "Exec-managerial"), defaulted("workclass", "Private")),
+        *(clipped("age", 35.0, "upper"), clipped("education_num", 9.0, "upper"), clipped("capital_gain", 3000.0, "upper")),
+        *(clipped("age", 45.0, "lower"), clipped("hours", 35.0, "upper")),
+        *(rounded("age", 10.0), rounded("education_num", 5.0), rounded("capital_gain", 10000.0)),
+        *(swapped("age", "hours"), swapped("education_num", "hours"), swapped("relationship", "marital")),
+        *(swapped("age", "education_num"), swapped("workclass", "occupation"), swapped("capital_gain", "capital_loss")),
+        *(overwritten("education_num", "hours"), overwritten("age", "education_num")),
+        *(permuted("age"), permuted("education_num"), permuted("marital"), permuted("relationship"), permuted("capital_gain")),
+        *(permuted("marital", "relationship"), permuted("occupation")),
+        *(respelled("marital", "lower case", str.lower), respelled("relationship", "upper case", str.upper)),
+        *(respelled("marital", "cut to 4 characters", lambda t: t[:4]), respelled("relationship", "prefix 'rel_'", lambda t: f"rel_{t}")),
+        *(respelled("occupation", "blank in front", lambda t: f" {t}"),),
+        *(remapped("marital", rotated(marital), "rotated"), remapped("relationship", rotated(relation), "rotated")),
+        remapped("relationship", {name: f"r{place}" for place, name in enumerate(relation)}, "coded"),
+        *(remapped("education", rotated(schooling), "rotated"), remapped("occupation", rotated(jobs), "rotated")),
+        remapped("education_num", rotated([9.0, 10.0, 13.0, 14.0, 11.0, 7.0]), "rotated"),
+    ]  # fmt: skip
+
+
+def struck_rows(sample: RowSample, severity: str, segment: tuple[str, str], rng: np.random.Generator) -> Bools:
+    """Which rows an injection strikes."""
+    if severity == "all":
+        return np.ones(len(sample), dtype=np.bool_)
+    if severity == "part":
+        return rng.random(len(sample)) < PART
+    moment = np.quantile(sample.second, 0.4)
+    return np.asarray((sample.features[segment[0]] == segment[1]) & (sample.second >= moment), dtype=np.bool_)
+
+
+def judged(
+    injection: Injection, baseline: RowSample, incident: RowSample, model: Model, *, severity: str, segment: tuple[str, str]
+) -> Scored:
+    """One injection put in, proposed for, and compared with the truth."""
+    rng = np.random.default_rng(5)
+    rows = struck_rows(incident, severity, segment, rng)
+    hit = injection.put(incident, rows, rng)
+    start = time.perf_counter()
+    proposals = propose(baseline, hit, rng=np.random.default_rng(1))
+    seconds = time.perf_counter() - start
+    answer = proposals[0] if proposals else None
+    kind_right = answer is not None and answer.kind in injection.kinds and set(answer.features) == set(injection.features)
+    right = answer is not None and kind_right and injection.right(answer.parameters) and in_place(answer, severity, segment)
+    return Scored(injection, severity, model.f1(incident) - model.f1(hit), answer, kind_right, right, seconds)
+
+
+def in_place(answer: Repair, severity: str, segment: tuple[str, str]) -> bool:
+    """Whether the scope is the true one, or the struck share is near the truth where rows were struck at random."""
+    if severity == "segment":
+        return answer.scope == segment
+    return answer.scope is None and (severity == "all" or abs(answer.share - PART) <= 0.1)
+
+
+def adult_pairs(folder: Path) -> tuple[Model, RowSample, RowSample]:
+    """A model of the training part; the test part's rows at random times, first half and second half."""
+    model = train(*read_adult(folder / "adult.data"))
+    features, y = read_adult(folder / "adult.test")
+    order = np.random.default_rng(3).permutation(len(y))
+    whole = sample_of({name: column[order] for name, column in features.items()}, y[order], clock(len(y)))
+    half = np.arange(len(y)) < len(y) // 2
+    return model, whole.where(half), whole.where(~half)
+
+
+def clock(n: int) -> npt.NDArray[np.int64]:
+    """n moments, evenly spread over sixty days."""
+    return np.linspace(0, 60 * DAY, n, endpoint=False).astype(np.int64) + 1_700_000_000
+
+
+def line(one: Scored) -> str:
+    """One line of the table."""
+    mark = "right" if one.right else "kind " if one.kind_right else "WRONG"
+    said = f"{one.answer.fit:.2f} {one.answer.kind}: {one.answer.statement}" if one.answer else "nothing"
+    return f"{mark} {one.fall:6.1f} {one.seconds:5.2f}s  {one.injection.name:32s} {one.severity:8s} {said[:150]}"
+
+
+def summary(scored: list[Scored]) -> str:
+    """How many of those that hurt are right."""
+    lines = []
+    for label, chosen in (("all", scored), (f"F1 fell by >= {HURTS:g} points", [s for s in scored if s.fall >= HURTS])):
+        right, kind = sum(s.right for s in chosen), sum(s.kind_right for s in chosen)
+        lines.append(f"{label}: kind {kind} of {len(chosen)}, kind and parameter {right} ({right / max(1, len(chosen)):.0%})")
+    seconds = [s.seconds for s in scored]
+    return "\n".join([*lines, f"seconds: median {np.median(seconds):.2f}, most {max(seconds):.2f}"])
+
+
+def healthy(baseline: RowSample, incident: RowSample, *, times: int) -> Iterator[tuple[Repair, ...]]:
+    """Proposals on random halves of rows in which nothing happened."""
+    for seed in range(times):
+        rng = np.random.default_rng(seed)
+        for sample in (baseline, incident):
+            first = rng.random(len(sample)) < 0.5
+            yield propose(sample.where(first), sample.where(~first), rng=rng)
+
+
+def drifted(baseline: RowSample, incident: RowSample) -> Iterator[tuple[str, tuple[Repair, ...]]]:
+    """Proposals where the mix of the population moved and nothing is corrupt."""
+    weights: dict[str, npt.NDArray[np.float64]] = {
+        "older": np.exp(np.asarray(incident.features["age"], dtype=np.float64) / 15),
+        "better schooled": np.exp(np.asarray(incident.features["education_num"], dtype=np.float64) / 3),
+        "more women": np.where(incident.features["sex"] == "Female", 4.0, 1.0),
+        "more hours": np.exp(np.asarray(incident.features["hours"], dtype=np.float64) / 15),
+        "singles": np.where(incident.features["marital"] == "Never-married", 5.0, 1.0),
+        "capital gains": np.where(np.asarray(incident.features["capital_gain"], dtype=np.float64) > 0, 4.0, 1.0),
+    }
+    rng = np.random.default_rng(0)
+    for name, weight in weights.items():
+        kept = rng.random(len(incident)) < weight / np.quantile(weight, 0.97)
+        yield name, propose(baseline, incident.where(kept), rng=rng)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    model, baseline, incident = adult_pairs(options.data / "adult")
+    scored = []
+    for injection in adult_injections():
+        if options.only not in injection.name:
+            continue
+        for severity in SEVERITIES:
+            one = judged(injection, baseline, incident, model, severity=severity, segment=("sex", "Male"))
+            scored.append(one)
+            print(line(one), flush=True)
+    print(summary(scored))
+    best = [found[0].fit if found else 0.0 for found in healthy(baseline, incident, times=15)]
+    print(f"healthy halves: {sum(fit > 0 for fit in best)} of {len(best)} with a proposal, best fit {max(best):.2f}")
+    for name, proposals in drifted(baseline, incident):
+        print(f"drift, {name}: " + "; ".join(f"{one.fit:.2f} {one.kind} {one.statement}" for one in proposals[:2]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Numbers in another unit, on another scale, or with the other sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mortis.integrity.kinds.judge import Judge, Verdict, judge_of
+from mortis.integrity.kinds.pair import Pair
+from mortis.integrity.kinds.proposal import Told, number, reversible
+from mortis.integrity.kinds.repair import Repair
+from mortis.profiles import Floats
+from mortis.rows import is_number
+
+# Of time, length, mass, speed, volume, energy and computing; each is tried both ways.
+FACTORS = (
+    *(7.0, 12.0, 24.0, 52.1775, 60.0, 365.25, 1440.0, 3600.0, 86400.0, 604800.0),
+    *(0.3048, 0.9144, 1.609344, 1.852, 2.54, 25.4, 3.6, 2.236936),
+    *(0.45359237, 2.20462262, 28.349523, 3.785412, 4.184, 1.150779, 1.943844),
+    *(10.0, 100.0, 1000.0, 10_000.0, 1e6, 1e9, 1024.0, 1_048_576.0),
+)
+TEMPERATURES = {
+    "Celsius to Fahrenheit": (1.8, 32.0),
+    "Fahrenheit to Celsius": (1 / 1.8, -32 / 1.8),
+    "Celsius to kelvin": (1.0, 273.15),
+    "kelvin to Celsius": (1.0, -273.15),
+    "Fahrenheit to kelvin": (1 / 1.8, 273.15 - 32 / 1.8),
+}
+CURVES: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
+    "log1p": (np.log1p, np.expm1),
+    "log": (np.log, np.exp),
+    "log10": (np.log10, lambda v: np.asarray(10.0**v)),
+    "expm1": (np.expm1, np.log1p),
+    "sqrt": (np.sqrt, np.square),
+    "square": (np.square, np.sqrt),
+}
+TRIED_IN_FULL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """x becomes factor * x + offset."""
+
+    factor: float
+    offset: float = 0.0
+    name: str = ""
+    cost: float = 0.0
+
+    def of(self, values: Floats) -> Floats:
+        """The values after."""
+        return self.factor * values + self.offset
+
+    def back(self, values: Floats) -> Floats:
+        """The values before."""
+        return (values - self.offset) / self.factor
+
+
+def propose_units(pair: Pair) -> Iterator[Repair]:
+    """A change of unit: x becomes factor * x + offset, with a factor that units have, or a free one at a cost."""
+    for change in pair.changes.values():
+        if not is_number(pair.before.features[change.feature]):
+            continue
+        judge = judge_of(pair, change)
+        known = [Affine(f, name="unit") for c in FACTORS for f in (c, 1 / c)]
+        known += [Affine(*both, name=name) for name, both in TEMPERATURES.items()]
+        found = [best for best in (_best(judge, known), _best(judge, _free(judge))) if best]
+        for affine, verdict in found:
+            yield _as_repair(pair, judge, affine, verdict)
+
+
+def propose_signs(pair: Pair) -> Iterator[Repair]:
+    """The sign turned: x becomes -x."""
+    for change in pair.changes.values():
+        before = pair.before.features[change.feature]
+        if not is_number(before) or not np.any(np.abs(np.nan_to_num(before.astype(float))) > 0):
+            continue
+        judge = judge_of(pair, change)
+        forward = -judge.before.astype(np.float64)
+        told = Told("sign", {"factor": -1.0}, "has the other sign")
+        yield reversible(pair, judge, judge.weigh(forward), told, forward=forward, back=lambda v: -v.astype(np.float64))
+
+
+def propose_curves(pair: Pair) -> Iterator[Repair]:
+    """A transformation applied once too often or left out: logarithm, exponential, root, square."""
+    for change in pair.changes.values():
+        if not is_number(pair.before.features[change.feature]):
+            continue
+        judge = judge_of(pair, change)
+        with np.errstate(all="ignore"):
+            forwards = {name: _finite(forth(judge.before.astype(float))) for name, (forth, _) in CURVES.items()}
+        near = sorted(forwards, key=lambda name: -judge.alone.weigh(forwards[name]).fit)[:1]
+        for name in near:
+            told = Told("transform", {"function": name}, f"is transformed by {name}", cost=0.02)
+            yield reversible(
+                pair, judge, judge.weigh(forwards[name]), told, forward=forwards[name], back=_backwards(name)
+            )
+
+
+def _backwards(name: str) -> Callable[..., Floats]:
+    def back(values: Floats) -> Floats:
+        with np.errstate(all="ignore"):
+            return _finite(CURVES[name][1](values))
+
+    return back
+
+
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _best(judge: Judge, tried: list[Affine]) -> tuple[Affine, Verdict] | None:
+    """The map that fits best: all are tried on the feature alone, the nearest few given its related columns."""
+    if not tried:
+        return None
+    thin = np.linspace(0, len(judge.before) - 1, min(1500, len(judge.before))).astype(np.int64)
+    alone = judge.alone.thinned(thin)
+    rough = sorted(tried, key=lambda one: -_score(one, alone.weigh(one.of(alone.before.astype(float)))))
+    weighed = [(one, judge.weigh(one.of(judge.before.astype(float)))) for one in rough[:TRIED_IN_FULL]]
+    return max(weighed, key=lambda pair: _score(*pair))
+
+
+def _score(affine: Affine, verdict: Verdict) -> float:
+    return verdict.fit - verdict.off - affine.cost
+
+
+def _free(judge: Judge) -> list[Affine]:
+    """Maps read off the quantiles: a factor alone, an offset alone, both."""
+    levels = np.linspace(0.02, 0.98, 49)
+    old, new = (np.nanquantile(column.astype(float), levels) for column in (judge.before, judge.after))
+    if not np.all(np.isfinite([old, new])) or old[-1] == old[0]:
+        return []
+    tried = [Affine(1.0, float(np.median(new - old)), "offset", cost=0.08)]
+    if np.median(np.abs(old)) > 0:
+        some = old != 0
+        tried.append(Affine(float(np.median(new[some] / old[some])), name="factor", cost=0.08))
+    middle = slice(12, 37)
+    if old[36] > old[12]:
+        slope = float(np.polyfit(old[middle], new[middle], 1)[0])
+        whole = float((new[-1] - new[0]) / (old[-1] - old[0]))
+        tried += [Affine(b, float(np.median(new - b * old)), "scale", cost=0.12) for b in (slope, whole)]
+    return [one for one in tried if abs(one.factor) > 1e-9 and (one.factor != 1.0 or one.offset != 0.0)]
+
+
+def _as_repair(pair: Pair, judge: Judge, affine: Affine, verdict: Verdict) -> Repair:
+    if affine.offset == 0.0:
+        says = f"is multiplied by {number(affine.factor)}"
+        if affine.name == "unit" and affine.factor < 1:
+            says = f"is divided by {number(1 / affine.factor)}"
+    elif affine.factor == 1.0:
+        says = f"is moved by {number(affine.offset)}"
+    else:
+        says = f"is {number(affine.factor)} times itself plus {number(affine.offset)}"
+    if affine.name in TEMPERATURES:
+        says = f"went from {affine.name.replace(' to ', ' to ')}"
+    told = Told("unit", {"factor": affine.factor, "offset": affine.offset}, says, affine.cost)
+    forward = affine.of(judge.before.astype(float))
+    return reversible(pair, judge, verdict, told, forward=forward, back=lambda v: affine.back(v.astype(np.float64)))

@@ -1,0 +1,255 @@
+"""Training-serving skew proper: a row's feature as it was served against what the training pipeline computes for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mortis.intervals import wilson
+from mortis.profiles import Floats
+from mortis.records import Interval
+from mortis.rows import Column, RowSample, is_number
+
+Mask = npt.NDArray[np.bool_]
+
+TOLERANCE = 1e-5
+EXPLAINED = 0.95
+FEWEST_PAIRS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One way in which the values differ; `explained` is the share (0..1) of differing pairs that it makes equal."""
+
+    how: str
+    explained: float
+    parameters: Mapping[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How often and how a feature's served values differ from the offline ones.
+
+    `mismatch` is the share of compared rows that differ, with its interval; `how` is "equal", "null served", "null
+    offline", "factor", "offset", "affine", "rounded", "constant", "clipped", "renamed", "permuted" or "other".
+    """
+
+    feature: str
+    mismatch: Interval
+    how: str
+    explained: float
+    parameters: Mapping[str, str | float]
+    statement: str
+
+
+def skew(
+    served: RowSample, offline: Mapping[str, Column], *, found: Mask | None = None, tolerance: float = TOLERANCE
+) -> tuple[Skew, ...]:
+    """How each feature's served values differ from the training pipeline's for the same rows; most different first.
+
+    `offline` maps features to values in the order of `served`; `found` tells which rows the pipeline knew (all where
+    left out). Numbers are equal within `tolerance`, relative to their size; null equals null. Features that one side
+    lacks, or that are a number on one side only, are left out: that is a difference of schemas.
+
+    Raises ValueError where a column has another length than `served`.
+    """
+    known = np.ones(len(served), dtype=np.bool_) if found is None else found
+    results = []
+    for name, values in offline.items():
+        if name not in served.features or is_number(values) != is_number(served.features[name]):
+            continue
+        if len(values) != len(served):
+            raise ValueError(f"{name!r}: {len(values)} offline values for {len(served)} served rows")
+        if known.any():
+            results.append(skew_of(name, served.features[name][known], values[known], tolerance=tolerance))
+    return tuple(sorted(results, key=lambda one: (-one.mismatch.value, one.feature)))
+
+
+def skew_of(name: str, served: Column, offline: Column, *, tolerance: float = TOLERANCE) -> Skew:
+    """The skew of one feature from pairs of values, one row each at least.
+
+    >>> skew_of(
+    ...     "delay", np.array([60.0, 120.0, 300.0, 0.0, 600.0, 660.0]), np.array([1.0, 2.0, 5.0, 0.0, 10.0, 11.0])
+    ... ).statement
+    'delay: 5 of 6 rows differ (83.3 %, 95 % interval 43.6 to 97.0); served = 60 × offline in 100 % of them'
+    """
+    equal = _equal(served, offline, tolerance)
+    mismatch = wilson(int((~equal).sum()), len(equal))
+    fit = _fit(served, offline, ~equal, tolerance)
+    words = _words(fit)
+    share = f"{100 * mismatch.value:.1f} %, 95 % interval {100 * mismatch.low:.1f} to {100 * mismatch.high:.1f}"
+    return Skew(
+        feature=name,
+        mismatch=mismatch,
+        how=fit.how,
+        explained=fit.explained,
+        parameters=fit.parameters,
+        statement=f"{name}: {int((~equal).sum()):,} of {len(equal):,} rows differ ({share})"
+        + (f"; {words}" if words else ""),
+    )
+
+
+def _words(fit: Fit) -> str:
+    """What a fit says, for people."""
+    part = f"in {100 * fit.explained:.0f} % of them"
+    given = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in fit.parameters.items()}
+    texts = {
+        "equal": "",
+        "null served": f"nothing was served where offline there is a value, {part}",
+        "null offline": f"a value was served where offline there is none, {part}",
+        "factor": f"served = {given.get('factor')} × offline {part}",
+        "offset": f"served = offline + {given.get('offset')} {part}",
+        "affine": f"served = {given.get('factor')} × offline + {given.get('offset')} {part}",
+        "rounded": f"served is offline rounded to {given.get('digits')} decimals {part}",
+        "constant": f"always {given.get('value')} served {part}",
+        "clipped": f"served stays {given.get('side')} {given.get('limit')} {part}",
+        "renamed": f"values bear other names ({given.get('example')}) {part}",
+        "permuted": "the same values, on other rows",
+        "other": "no single rule makes them equal",
+    }
+    return texts[fit.how]
+
+
+def _equal(served: Column, offline: Column, tolerance: float) -> Mask:
+    if not is_number(served):
+        return np.asarray(served == offline, dtype=np.bool_)
+    a, b = served.astype(np.float64), offline.astype(np.float64)
+    return np.asarray(_close(a, b, tolerance) | (np.isnan(a) & np.isnan(b)), dtype=np.bool_)
+
+
+def _close(a: Floats, b: Floats, tolerance: float) -> Mask:
+    with np.errstate(invalid="ignore"):
+        near = np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b))
+        return np.asarray((a == b) | near, dtype=np.bool_)
+
+
+def _is_null(column: Column) -> Mask:
+    if is_number(column):
+        return np.asarray(np.isnan(column.astype(np.float64)), dtype=np.bool_)
+    return np.array([value is None for value in column], dtype=np.bool_)
+
+
+def _fit(served: Column, offline: Column, differ: Mask, tolerance: float) -> Fit:
+    """The first rule, simplest first, that makes nearly all differing pairs equal; else what explains most."""
+    if not differ.any():
+        return Fit("equal", 1.0)
+    a, b = served[differ], offline[differ]
+    lacking, invented = _is_null(a), _is_null(b)
+    both = ~lacking & ~invented
+    fits = [Fit("null served", float(lacking.mean())), Fit("null offline", float(invented.mean()))]
+    if both.sum() >= FEWEST_PAIRS:
+        part = float(both.mean())
+        pairs = [fit(a[both], b[both], tolerance) for fit in (NUMBER_FITS if is_number(served) else TEXT_FITS)]
+        fits += [Fit(one.how, one.explained * part, one.parameters) for one in pairs]
+        fits.append(Fit("permuted", part * float(_same_values(served, offline, tolerance))))
+    good = [one for one in fits if one.explained >= EXPLAINED]
+    if good:
+        return good[0]
+    best = max(fits, key=lambda one: one.explained)
+    return best if best.explained >= 0.5 else Fit("other", 0.0)
+
+
+def _factor(a: Any, b: Any, tolerance: float) -> Fit:
+    usable = b != 0
+    if not usable.any():
+        return Fit("factor", 0.0)
+    factor = float(np.median(a[usable] / b[usable]))
+    return Fit("factor", _matches(a, factor * b, tolerance) if factor else 0.0, {"factor": factor})
+
+
+def _offset(a: Any, b: Any, tolerance: float) -> Fit:
+    offset = float(np.median(a - b))
+    return Fit("offset", _matches(a, b + offset, tolerance), {"offset": offset})
+
+
+def _affine(a: Any, b: Any, tolerance: float) -> Fit:
+    """A line through the medians of slopes between rows far apart in rank (Theil-Sen on half of the pairs)."""
+    order = np.argsort(b)
+    half = len(order) // 2
+    low, high = order[:half], order[-half:]
+    rise = b[high] - b[low]
+    if not (rise > 0).any():
+        return Fit("affine", 0.0)
+    slope = float(np.median((a[high] - a[low])[rise > 0] / rise[rise > 0]))
+    offset = float(np.median(a - slope * b))
+    explained = _matches(a, slope * b + offset, tolerance) if slope else 0.0
+    return Fit("affine", explained, {"factor": slope, "offset": offset})
+
+
+def _rounded(a: Any, b: Any, _tolerance: float) -> Fit:
+    for digits in range(4):
+        for form in (np.round, _cut):
+            explained = _matches(a, form(b, digits), 1e-9)
+            if explained >= EXPLAINED:
+                return Fit("rounded", explained, {"digits": float(digits)})
+    return Fit("rounded", 0.0)
+
+
+def _cut(values: Floats, digits: int) -> Floats:
+    scale = 10.0**digits
+    return np.asarray(np.trunc(values * scale) / scale, dtype=np.float64)
+
+
+def _clipped(a: Any, b: Any, tolerance: float) -> Fit:
+    below, limit = bool(np.median(a) < np.median(b)), float(np.median(a))
+    return Fit(
+        "clipped",
+        _matches(a, np.minimum(b, limit) if below else np.maximum(b, limit), tolerance),
+        {"side": "at most" if below else "at least", "limit": limit},
+    )
+
+
+def _constant_number(a: Any, b: Any, _tolerance: float) -> Fit:
+    values, counts = np.unique(a, return_counts=True)
+    top = int(np.argmax(counts))
+    # One value offline as well says nothing of a rule.
+    varied = len(np.unique(b)) > 1
+    return Fit("constant", float(counts[top] / len(a)) if varied else 0.0, {"value": float(values[top])})
+
+
+def _matches(a: Any, b: Any, tolerance: float) -> float:
+    return float(_close(a, b, max(tolerance, 1e-9)).mean())
+
+
+def _constant_text(a: Any, b: Any, _tolerance: float) -> Fit:
+    value, count = Counter(a.tolist()).most_common(1)[0]
+    return Fit("constant", count / len(a) if len(set(b.tolist())) > 1 else 0.0, {"value": str(value)})
+
+
+def _renamed(a: Any, b: Any, _tolerance: float) -> Fit:
+    """Each offline value served under one other name, and no two under the same."""
+    pairs = Counter(zip(b.tolist(), a.tolist(), strict=True))
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    explained = 0
+    for (old, new), count in pairs.most_common():
+        if old not in names and new not in taken:
+            names[old] = new
+            taken.add(new)
+            explained += count
+    if 3 * len(names) > len(a):
+        return Fit("renamed", 0.0)  # a name for every row explains nothing
+    example = ", ".join(f"{old} → {new}" for old, new in list(names.items())[:3])
+    return Fit("renamed", explained / len(a), {"example": example})
+
+
+def _same_values(served: Column, offline: Column, tolerance: float) -> bool:
+    """Whether the two columns hold the same values as often, whatever the rows."""
+    if not is_number(served):
+        return Counter(served.tolist()) == Counter(offline.tolist())
+    ours, theirs = (np.sort(values.astype(np.float64)) for values in (served, offline))
+    return bool(_equal(ours, theirs, tolerance).all())
+
+
+PairFit = Callable[[Any, Any, float], Fit]
+
+NUMBER_FITS: tuple[PairFit, ...] = (_constant_number, _factor, _offset, _rounded, _clipped, _affine)
+"""What numbers are tried for, simplest first. A new rule is a function, a line here and one in `_words`."""
+
+TEXT_FITS: tuple[PairFit, ...] = (_constant_text, _renamed)
+"""What texts are tried for."""

@@ -281,7 +281,7 @@ def test_v2_reproduces_every_served_score_to_the_last_bit_but_those_of_the_wrong
     fault = FAULTS.get(demo.truth.scenario)
     wrong = serving(log, fault, logged="v2") == "v1"
     np.testing.assert_array_equal(served, np.where(wrong, v1, v2))
-    assert int(wrong.sum()) == (4_752 if demo.truth.scenario == "version" else 0)
+    assert int(wrong.sum()) == (4_488 if demo.truth.scenario == "version" else 0)
     # The two versions agree on no row at all, so that the scores alone tell which one served.
     assert int((v1 == v2).sum()) == 0
 
@@ -428,7 +428,7 @@ def test_the_fault_alone_tells_a_case_from_the_quiet_one(demos, name):
     if name == "unit":
         np.testing.assert_array_equal(before["dep_delay"].to_numpy() * 60, after["dep_delay"].to_numpy())
     if name == "nulls":
-        assert after["dep_delay"].null_count == after.num_rows > 100 * before["dep_delay"].null_count
+        assert after["dep_delay"].null_count == after.num_rows > 50 * before["dep_delay"].null_count
     if name != "version":
         changed.append("dep_delay")
     assert before.drop_columns(changed).equals(after.drop_columns(changed))
@@ -469,7 +469,8 @@ def test_the_truth_names_the_fault_and_the_share_of_rows_it_touched(demos, name)
             "version": ("failure", "M2", None, None, "v1"),
         }[name]
     )
-    assert (truth.onset, truth.scope, truth.slices) == (fault.onset, dict([fault.scope]), (dict([fault.scope]),))
+    assert (truth.onset, truth.scope) == (fault.onset, dict([fault.scope]))
+    assert truth.slices == (truth.scope, *([{"dep_delay": "null"}] if name == "nulls" else []))
     log = within(log_of(demos(name).case_file), Window(fault.onset, SCENARIOS[name].incident.end))
     assert truth.share == pytest.approx(np.mean(log["origin"].to_numpy() == fault.scope[1]), abs=5e-5)
 

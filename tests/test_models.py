@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
@@ -250,7 +250,7 @@ class TestXGBoost:
 
 class TestSkops:
     @pytest.fixture
-    def pipeline(self, frame):
+    def pipeline(self):
         encoder = make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore"), ["origin"]), (StandardScaler(), ["delay", "wind"])
         )
@@ -273,7 +273,7 @@ class TestSkops:
 
     def test_a_regression_on_arrays_takes_the_callers_order(self, tmp_path, frame):
         matrix = frame[["delay", "wind"]].to_numpy()
-        model = GradientBoostingRegressor(n_estimators=5).fit(matrix, matrix.sum(axis=1))
+        model = LinearRegression().fit(matrix, matrix.sum(axis=1) ** 2)
         skops_io.dump(model, tmp_path / "v1.skops")
         scorer = open_model(tmp_path / "v1.skops")
         assert (scorer.features, scorer.width, scorer.classes) == (None, 2, None)
@@ -288,11 +288,22 @@ class TestSkops:
         close(scorer.score(given), model.decision_function(matrix))
         close(scorer.score(given, positive="0"), -model.decision_function(matrix))
 
-    def test_untrusted_types_are_named(self, tmp_path, frame, late):
+    def test_untrusted_types_are_named(self, tmp_path):
         model = make_pipeline(FunctionTransformer(json.dumps), LogisticRegression())
         skops_io.dump(model, tmp_path / "v1.skops")
         with pytest.raises(InputProblem, match=r"it holds types that skops doesn't trust: json\.dumps; hand over"):
             open_model(tmp_path / "v1.skops")
+
+    def test_trees_take_trust_and_are_then_scored_in_a_process_of_their_own(self, tmp_path, frame, late):
+        matrix = frame[["delay", "wind"]].to_numpy()
+        model = GradientBoostingClassifier(n_estimators=5).fit(matrix, late)
+        skops_io.dump(model, tmp_path / "v1.skops")
+        with pytest.raises(
+            InputProblem, match=r"doesn't trust: sklearn\.tree\._tree\.Tree; .* allow it with --unpickle"
+        ):
+            open_model(tmp_path / "v1.skops")
+        scorer = open_model(tmp_path / "v1.skops", unpickle=True)
+        close(scorer.score({"a": matrix[:, 0], "b": matrix[:, 1]}), model.predict_proba(matrix)[:, 1])
 
     def test_an_archive_of_something_else_is_told(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "v1.skops", "w") as archive:
@@ -596,7 +607,8 @@ class TestUnpickling:
 
     def test_what_the_model_prints_is_no_answer(self, tmp_path):
         (tmp_path / "v1.pkl").write_bytes(
-            b'cbuiltins\neval\n(S\'(print("{}"), __import__("sklearn.linear_model").linear_model.LinearRegression())[1]\'\ntR.'
+            b'cbuiltins\neval\n(S\'(print("{}"), '
+            b'__import__("sklearn.linear_model").linear_model.LinearRegression())[1]\'\ntR.'
         )
         scorer = open_model(tmp_path / "v1.pkl", unpickle=True)
         assert scorer.features is None

@@ -59,7 +59,9 @@ def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...
         return ()
     if failure.verdict == "cannot_tell":
         done = "the verdict is `failure` or `no failure`"
-        title = "Run again with more rows or labels, a longer baseline, or the figure that was promised (failure.expected)"
+        title = (
+            "Run again with more rows or labels, a longer baseline, or the figure that was promised (failure.expected)"
+        )
         return (Action(title, "process", "the verdict", done),)
     hit = next((one for one in slices if one.held_out), None)
     actions = [_contain(hit)] if hit else []

@@ -21,6 +21,7 @@ from mortis.engine.sampling import row_sample
 from mortis.errors.analysis import conditions_of, confusion_cells, search_slices, slice_record
 from mortis.errors.examples import pick_examples
 from mortis.guards import make_guards
+from mortis.integrity.corruption import propose
 from mortis.preparation import Ready
 from mortis.problems import Problem
 from mortis.profiles import Profile
@@ -50,14 +51,14 @@ def clarify_failure(
         as_of=intake.as_of,
     )
     answer = _clarified(profile, ready, stated, seed)
-    windows = answer.failure.baseline_window, answer.failure.incident_window
-    equal = equal_age(profile, *windows, intake.as_of) if windows[1] is not None else None
-    if equal is None:
+    baseline, incident = answer.failure.baseline_window, answer.failure.incident_window
+    equal = equal_age(profile, baseline, incident, intake.as_of) if incident else None
+    if equal is None or incident is None:
         return answer, ready, profile
     ready = replace(ready, dataset=replace(ready.dataset, label_age_hours=equal.hours))
     profile = engine.profile(ready.dataset, ready.layout)
-    answer = _clarified(profile, ready, replace(stated, baseline=windows[0], incident=equal.incident), seed)
-    return replace(answer, evidence=(*answer.evidence, _age_evidence(equal, windows[1]))), ready, profile
+    answer = _clarified(profile, ready, replace(stated, baseline=baseline, incident=equal.incident), seed)
+    return replace(answer, evidence=(*answer.evidence, _age_evidence(equal, incident))), ready, profile
 
 
 def _age_evidence(equal: EqualAge, incident: Window) -> Evidence:
@@ -180,6 +181,7 @@ def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: 
         before=before,
         during=during,
         models=models,
+        repairs=propose(before, during, rng=np.random.default_rng(seed)),
         label_ages_known=LABEL_AGE in profile.numbers,
         threshold=decision_threshold(before) if ready.dataset.task == "binary" else None,
         seed=seed,

@@ -242,8 +242,8 @@ class Slice:
     def where(self) -> str:
         """The conditions in words; empty where there are none.
 
-        >>> rise = Interval(0.1, 0.0, 0.2)
-        >>> Slice({"origin": "EWR", "delay": ">= 60", "wind": "(null)"}, "", Rate(), Rate(), rise, 1, 1, None, False).where
+        >>> hit, rise = {"origin": "EWR", "delay": ">= 60", "wind": "(null)"}, Interval(0.1, 0.0, 0.2)
+        >>> Slice(hit, "", Rate(), Rate(), rise, 1, 1, None, False).where
         'origin = EWR and delay >= 60 and wind is null'
         """
         return " and ".join(_condition(column, value) for column, value in self.conditions.items())

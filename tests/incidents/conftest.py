@@ -28,6 +28,7 @@ def investigated(tmp_path: Path) -> Investigated:
         stated = {"table": "log.parquet", "time": "at", "id": "key"} | case.pop("predictions")
         windows = case.pop("windows", {"baseline": window(0, 30), "incident": window(30, 37), "bucket": "1d"})
         parsed = Case.parse({"predictions": stated, "windows": windows} | case, root=tmp_path)
-        return sound(investigate(parsed))
+        found: Postmortem = sound(investigate(parsed))
+        return found
 
     return run

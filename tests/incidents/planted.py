@@ -55,12 +55,12 @@ class Rows:
         return named | more
 
     def chance(self, usual: float, hit: float, *, fault: bool) -> NDArray[np.bool_]:
-        """Whether something happened in each row: with the usual probability, or with another one where the fault hits."""
+        """Whether something happened in each row: with the usual probability, or another one where the fault hits."""
         return self.rng.random(self.n) < np.where(self.hit & fault, hit, usual)
 
 
 def sound(found: Postmortem) -> Postmortem:
-    """The same post-mortem, which can be shown in every format, keeps to its schema, and promises no more than it tested."""
+    """The same post-mortem: every format shows it, it keeps to its schema, and its parts agree."""
     texts = {name: render(found, name) for name in formats()}
     jsonschema.validate(json.loads(texts["json"]), postmortem_schema())
     assert all(texts.values())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from planted import Rows, began, day, first_slice, told, window
 
 PREDICTIONS = {"prediction": "pred", "label": "y"}
 
 
-def wrong_where(rows: Rows, hit: np.ndarray) -> dict[str, np.ndarray]:
+def wrong_where(rows: Rows, hit: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Predictions of which a tenth is wrong, and half where the fault hits."""
     label = (rows.rng.random(rows.n) < 0.4).astype(int)
     return {"pred": label ^ (rows.rng.random(rows.n) < np.where(hit, 0.5, 0.1)), "y": label}
@@ -103,8 +106,6 @@ def test_two_hundred_features_on_two_thousand_rows(investigated):
 def test_a_segment_hidden_from_the_report(investigated):
     """A sensitive column's values show in no example."""
     rows = Rows(59)
-    found = investigated(
-        rows.columns(**wrong_where(rows, rows.hit)), predictions=PREDICTIONS, sensitive=["amount"]
-    )
+    found = investigated(rows.columns(**wrong_where(rows, rows.hit)), predictions=PREDICTIONS, sensitive=["amount"])
     shown = {example.values["amount"] for one in found.slices for example in one.examples}
     assert shown == {"(masked)"}

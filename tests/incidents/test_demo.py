@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -42,7 +43,7 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Solved]:
 
 
 def names(one: Slice, hit: dict[str, str]) -> bool:
-    """Whether a slice names those who were hit: by conditions that hold theirs, or as another name for the same rows."""
+    """Whether a slice names those who were hit: among its conditions, or as another name for the same rows."""
     truth = {column: "(null)" if value == "null" else value for column, value in hit.items()}
     alias = " and ".join(f"{column} {value}" for column, value in truth.items())
     return truth.items() <= one.conditions.items() or alias in one.aliases
@@ -95,7 +96,7 @@ def test_the_same_seed_gives_the_same_postmortem(solved):
     again = investigate(Case.load(demo.case_file))
 
     def timeless(found: Postmortem) -> dict[str, object]:
-        data = as_data(found)
+        data: dict[str, Any] = as_data(found)
         for key in ("created_at", "seconds"):
             data["provenance"].pop(key)
         return data

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from planted import Rows, began, day, first_slice, told
 
 BOTH = pytest.mark.parametrize("fault", [True, False], ids=["fault", "healthy"])
@@ -18,8 +21,8 @@ def judged(found, since: float, conditions: dict[str, str], *, fault: bool) -> N
     assert first_slice(found) == conditions, told(found)
 
 
-def binary_log(rows: Rows, *, fault: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and labels of a calibrated model; where the fault hits, the label is the other one in a third of the rows."""
+def binary_log(rows: Rows, *, fault: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Scores and labels of a calibrated model; where the fault hits, half of the labels are the other one."""
     score = rows.rng.beta(0.6, 0.8, rows.n)
     label = rows.rng.random(rows.n) < score
     return score, label ^ rows.chance(0.0, 0.5, fault=fault)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from planted import Rows, began, day, first_slice, told, window
 
 PREDICTIONS = {"prediction": "pred", "label": "y"}
 BOTH = pytest.mark.parametrize("fault", [True, False], ids=["fault", "healthy"])
 
 
-def log_with(rows: Rows, error: np.ndarray) -> dict[str, object]:
+def log_with(rows: Rows, error: NDArray[Any]) -> dict[str, Any]:
     """A binary log whose predictions are wrong with the given probability."""
     label = (rows.rng.random(rows.n) < 0.4).astype(int)
-    return rows.columns(pred=label ^ (rows.rng.random(rows.n) < error), y=label)
+    log: dict[str, Any] = rows.columns(pred=label ^ (rows.rng.random(rows.n) < error), y=label)
+    return log
 
 
-def us_error(rows: Rows, strength: np.ndarray | float = 1.0) -> np.ndarray:
+def us_error(rows: Rows, strength: NDArray[Any] | float = 1.0) -> NDArray[Any]:
     """A tenth of all predictions is wrong, and up to half of those that the fault hits."""
     return np.where(rows.hit, 0.1 + 0.4 * np.asarray(strength), 0.1)
 
@@ -121,7 +125,7 @@ def test_forty_rows_cannot_tell(investigated):
 
 
 def test_a_stated_figure_decides(investigated):
-    """What was expected goes before what was usual: the usual tenth of errors fails a promise of 95 %, not one of 85 %."""
+    """What was expected goes before what was usual: a tenth of errors fails a promise of 95 %, not one of 85 %."""
     rows = Rows(27)
     log = log_with(rows, np.full(rows.n, 0.1))
     verdicts = [

@@ -7,35 +7,48 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from mortis.causes.scoring import Judged, judged_rows
 from mortis.clarify.metrics import Metric
 from mortis.engine.dataset import Task
 from mortis.profiles import Floats, Profile
-from mortis.records import CauseVerdict, Failure, Interval
-from mortis.rows import Column, RowSample
+from mortis.records import CauseVerdict, Failure, Interval, Window
+from mortis.rows import Column, RowSample, Texts
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
 
+Bools = npt.NDArray[np.bool_]
+
+CONFIDENCE: Mapping[CauseVerdict, float] = {
+    "confirmed": 0.95,
+    "supported": 0.7,
+    "inconclusive": 0.4,
+    "refuted": 0.05,
+    "not_tested": 0.1,
+}
+"""How sure a verdict is where its test measures nothing finer."""
+
 
 class Scorer(Protocol):
-    """A model file that scores rows; `features` are its own names of the columns it takes, in order, where it has them."""
+    """A model file that scores rows; `classes` names the classes in the order of the scores' columns, where known."""
 
     @property
-    def features(self) -> tuple[str, ...] | None:
-        """The names of the model's columns."""
+    def classes(self) -> tuple[str, ...] | None:
+        """The names of the model's classes."""
 
-    def score(self, features: Mapping[str, Column]) -> Floats:
-        """The model's figure for each row."""
+    def score(self, features: Mapping[str, Column], *, positive: str | None = None) -> Floats:
+        """The model's figures: (n,) values or probabilities of `positive`, or (n, k) for three classes or more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """All that is known when causes are weighed: step 1's failure, the profile, bounded samples, candidate models, repairs.
+    """All that is known when causes are weighed.
 
-    `before` are rows of the baseline, `during` of the incident since its onset. `equal_age` tells that both windows were
-    compared at equal label age. `threshold` is the score from which the baseline's predictions were positive.
+    `before` are sampled rows of the baseline, `during` of the incident since its onset. `repairs` are the corruptions
+    that would explain how features changed; None where they were not looked for. `threshold` is the score from which
+    the baseline's predictions were positive, `probability` whether scores lie in 0..1.
     """
 
     failure: Failure
@@ -45,9 +58,11 @@ class Facts:
     before: RowSample
     during: RowSample
     models: Mapping[str, Scorer] = field(default_factory=dict)
-    repairs: Sequence[Repair] = ()
+    repairs: Sequence[Repair] | None = None
     label_ages_known: bool = False
     threshold: float | None = None
+    positive: str | None = None
+    probability: bool = True
     seed: int = 0
 
     def rng(self) -> np.random.Generator:
@@ -56,12 +71,26 @@ class Facts:
 
     def judged(self, sample: RowSample) -> Judged:
         """The sample's rows as the metric takes them."""
-        return judged_rows(self.task, sample.y, sample.p, sample.score)
+        return judged_rows(self.task, sample.y, sample.p, sample.score, probability=self.probability)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Remedy:
+    """What would have been done without a cause: put features right, serve another version, decide or drop rows anew.
+
+    `undo` gives the rows back repaired; `version` names for each row the version that should have scored it ("" as
+    logged); `threshold` is the rule that should have decided; `keep` marks the rows that should have been there.
+    """
+
+    undo: Callable[[RowSample], RowSample] | None = None
+    version: Texts | None = None
+    threshold: float | None = None
+    keep: Bools | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What a test of a cause found; `share` is the part of the drop it explains, where the test measures that."""
+    """What the test of a cause found; `share` is the part of the drop that it explains, where the test measures that."""
 
     id: str
     verdict: CauseVerdict
@@ -72,6 +101,49 @@ class Outcome:
     features: tuple[str, ...] = ()
     parameters: dict[str, str | float] = field(default_factory=dict)
     scope: str = ""
+    remedy: Remedy | None = None
 
 
 Decider = Callable[[Facts], Iterable[Outcome]]
+
+
+def plainly(id_: str, verdict: CauseVerdict, test: str, result: str) -> Outcome:
+    """An outcome that says no more than its verdict and its result.
+
+    >>> plainly("E2", "refuted", "equal age", "the fall stands").confidence
+    0.05
+    """
+    return Outcome(id_, verdict, test, result, CONFIDENCE[verdict])
+
+
+def since_onset(failure: Failure) -> Window:
+    """The incident window from the onset on: clean days before it would only dilute what is looked for.
+
+    Raises ValueError where the failure has no incident window.
+    """
+    window, onset = failure.incident_window, failure.onset
+    if window is None:
+        raise ValueError("no incident window")
+    if onset is None or onset.best not in window:
+        return window
+    return Window(onset.best, onset.recovered or window.end)
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share in per cent; `nothing` where it is not defined.
+
+    >>> percent(0.553), percent(0.0123, 1), percent(-0.001), percent(float("nan"))
+    ('55 %', '1.2 %', '0 %', 'nothing')
+    """
+    if not np.isfinite(share):
+        return "nothing"
+    return f"{round(100 * share, decimals) + 0.0:.{decimals}f} %"
+
+
+def bounded(share: Interval) -> str:
+    """A share with its interval, in per cent.
+
+    >>> bounded(Interval(0.55, 0.48, 0.64, 900))
+    '55 % (95 % interval 48 % to 64 %)'
+    """
+    return f"{percent(share.value)} (95 % interval {percent(share.low)} to {percent(share.high)})"

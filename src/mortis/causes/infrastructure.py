@@ -5,100 +5,100 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
-from mortis.causes.facts import Facts, Outcome
-from mortis.causes.scoring import Recovery, recovery
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
+from mortis.causes.replay import replay, why_not_replayed
+from mortis.causes.trial import says, tried
+from mortis.profiles import Floats
 from mortis.rows import RowSample
 
-CONFIDENCE = {"confirmed": 0.95, "supported": 0.7, "inconclusive": 0.4, "refuted": 0.05}
-RISEN = 0.02
+RISEN, REPEATED = 0.02, 0.01
 
 
 def decide_fallback(facts: Facts) -> Iterable[Outcome]:
-    """H1: one score value that gained mass; without its rows, is the metric as before?"""
+    """H1: one score that gained mass, and that the model does not give to these rows; the metric without them.
+
+    Supported at most where no model file tells whether the model gives that score itself.
+    """
     name = "leave the rows with the fallback score out"
     score = facts.during.score
-    known = score[np.isfinite(score)]
-    if not len(known):
-        yield Outcome("H1", "not_tested", name, "not tested, because the log holds no scores", 0.05)
+    if not np.isfinite(score).any() or facts.metric.kind == "operational":
+        why = f"{facts.metric.name} doesn't depend on scores" if np.isfinite(score).any() else "the log holds no scores"
+        yield plainly("H1", "not_tested", name, f"not tested, because {why}")
         return
-    values, counts = np.unique(known, return_counts=True)
-    fallback = float(values[np.argmax(counts)])
-    share, usual = counts.max() / len(known), _share_of(facts.before, fallback)
+    fallback, share, usual = _risen(facts.before.score, score)
+    told = f"the score {fallback:.4g} has {percent(share, 1)} of the rows ({percent(usual, 1)} in the baseline)"
+    rows = score == fallback
     if share - usual < RISEN:
-        result = (
-            f"no score gained mass: the commonest, {fallback:.4g}, has {share:.1%} of the rows ({usual:.1%} before)"
-        )
-        yield Outcome("H1", "refuted", name, result, 0.05)
+        yield plainly("H1", "refuted", name, f"no score gained mass: most did {fallback:.4g}, with {percent(share, 1)}")
         return
-    kept = score != fallback
-    if kept.sum() < RISEN * len(score):
-        yield Outcome(
-            "H1", "inconclusive", name, f"nearly every score is {fallback:.4g}: nothing is left to judge", 0.4
-        )
+    if share > 1 - RISEN:
+        yield plainly("H1", "inconclusive", name, f"{told}: without them too few are left to judge")
         return
-    found = _without(facts, kept)
-    result = (
-        f"the score {fallback:.4g} has {share:.1%} of the rows ({usual:.1%} before); without them the metric is "
-        f"{found.after:.4g} instead of {found.during:.4g} (before: {found.before:.4g})"
-    )
+    replayable = why_not_replayed(facts) is None
+    if replayable and replay(facts, facts.during).reproduced()[rows].mean() > 0.5:
+        yield plainly("H1", "refuted", name, f"{told}, and the model itself gives it to these rows")
+        return
+    remedy = Remedy(keep=~rows)
+    found = tried(facts, remedy)
+    verdict = found.verdict if replayable or found.verdict != "confirmed" else "supported"
     yield Outcome(
         "H1",
-        found.verdict,
+        verdict,
         name,
-        result,
-        CONFIDENCE[found.verdict],
+        f"{told}; without them, {says(found, facts.metric.name)}",
+        CONFIDENCE[verdict],
         found.share,
-        parameters={"fallback_score": fallback, "share_of_rows": round(float(share), 4)},
+        parameters={"fallback_score": fallback, "share_of_rows": round(share, 4)},
+        remedy=remedy,
     )
 
 
-def _without(facts: Facts, keep: npt.NDArray[np.bool_]) -> Recovery:
-    """What the metric is on the incident's rows that are kept."""
-    incident = facts.judged(facts.during)
-    return recovery(facts.metric, facts.judged(facts.before), incident, incident.only(keep), rng=facts.rng())
-
-
-def _share_of(sample: RowSample, value: float) -> float:
-    known = sample.score[np.isfinite(sample.score)]
-    return float((known == value).mean()) if len(known) else 0.0
+def _risen(before: Floats, during: Floats) -> tuple[float, float, float]:
+    """The score whose share of the rows rose most, with its share in the incident and in the baseline."""
+    values, counts = np.unique(during[np.isfinite(during)], return_counts=True)
+    known = np.sort(before[np.isfinite(before)])
+    usual = (np.searchsorted(known, values, "right") - np.searchsorted(known, values, "left")) / max(len(known), 1)
+    share = counts / counts.sum()
+    most = int(np.argmax(share - usual))
+    return float(values[most]), float(share[most]), float(usual[most])
 
 
 def decide_duplicates(facts: Facts) -> Iterable[Outcome]:
-    """D7: ids that repeat more than before; with one row for each id, is the metric as before?"""
+    """D7: ids that repeat more than before; the metric with one row for each id."""
     name = "keep one row per id"
-    if not (facts.during.ids != None).any():  # noqa: E711  elementwise on an array of objects
-        yield Outcome("D7", "not_tested", name, "not tested, because the log has no ids (predictions.id)", 0.05)
+    if all(one is None for one in facts.during.ids.tolist()):
+        yield plainly("D7", "not_tested", name, "not tested, because the log has no ids (predictions.id)")
         return
-    first, usual = _first_rows(facts.during), 1 - _first_rows(facts.before).mean()
+    first, usual = first_rows(facts.during), 1 - float(first_rows(facts.before).mean())
     repeated = 1 - float(first.mean())
-    if repeated - usual < RISEN / 2:
-        result = f"{repeated:.2%} of the incident's rows repeat an id ({usual:.2%} before)"
-        yield Outcome("D7", "refuted", name, result, 0.02)
+    told = f"{percent(repeated, 1)} of the incident's rows repeat an id ({percent(usual, 1)} in the baseline)"
+    if repeated - usual < REPEATED:
+        yield plainly("D7", "refuted", name, told)
         return
-    found = _without(facts, first)
-    result = (
-        f"{repeated:.1%} of the rows repeat an id ({usual:.1%} before); with one row per id the metric is "
-        f"{found.after:.4g} instead of {found.during:.4g} (before: {found.before:.4g})"
-    )
+    if facts.metric.kind == "operational":
+        reason = f"how repeated rows bear on {facts.metric.name} takes an independent count of requests"
+        yield plainly("D7", "not_tested", name, f"{told}; not tested, because {reason}")
+        return
+    remedy = Remedy(keep=first)
+    found = tried(facts, remedy)
     yield Outcome(
         "D7",
         found.verdict,
         name,
-        result,
+        f"{told}; with one row per id, {says(found, facts.metric.name)}",
         CONFIDENCE[found.verdict],
         found.share,
         parameters={"share_of_rows": round(repeated, 4)},
+        remedy=remedy,
     )
 
 
-def _first_rows(sample: RowSample) -> npt.NDArray[np.bool_]:
+def first_rows(sample: RowSample) -> Bools:
     """Whether each row is the first with its id; rows without one count as first."""
     seen: set[object] = set()
     first = np.ones(len(sample), dtype=bool)
-    for i, key in enumerate(sample.ids):
-        if key is not None and key in seen:
-            first[i] = False
+    for i, key in enumerate(sample.ids.tolist()):
+        first[i] = key is None or key not in seen
         seen.add(key)
     return first

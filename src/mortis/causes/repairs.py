@@ -1,98 +1,172 @@
-"""Data faults are decided by undoing them: repair the incident's rows, score again, and see whether the metric recovers."""
+"""Data faults are decided by undoing them: put the features right, score again, see whether the metric recovers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mortis.causes.facts import Facts, Outcome
-from mortis.causes.replay import replay, rescored, why_not_replayed
-from mortis.causes.scoring import Recovery, recovery
+import numpy as np
+
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
+from mortis.causes.replay import touched, why_not_replayed
+from mortis.causes.scoring import Recovery
+from mortis.causes.trial import says, tried
+from mortis.rows import Column, RowSample, is_number
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
 
-CAUSE_OF_KIND = {
-    "affine": "D3",
-    "unit": "D3",
-    "sign": "D3",
-    "encoding": "D3",
-    "clipping": "D3",
-    "rounding": "D3",
+NAME = "repair and score again"
+CAUSE_OF_KIND: Mapping[str, str] = {
     "null": "D1",
     "default": "D1",
     "constant": "D1",
     "sentinel": "D2",
-    "vocabulary": "D4",
-    "category remap": "D4",
+    "unit": "D3",
+    "sign": "D3",
+    "transform": "D3",
+    "clip": "D3",
+    "rounding": "D3",
+    "respelling": "D4",
+    "remap": "D4",
     "stale": "D5",
-    "duplication": "D7",
-    "swap": "S2",
     "permutation": "D6",
+    "swap": "S2",
+    "overwritten": "S2",
     "timezone": "S4",
 }
-NAME = "repair and score again"
+LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
+ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
+SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
+APART, RETURNED = 0.15, 0.5  # a feature this far from the baseline's must come back at least half of the way
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A repair that was tried: what it takes back, and which rows it changes."""
+
+    repair: Repair
+    remedy: Remedy
+    found: Recovery
+    rows: Bools
+    returned: bool
 
 
 def decide_repairs(facts: Facts) -> Iterable[Outcome]:
-    """One outcome per proposed corruption; of several on the same feature, the one that recovers most stands."""
-    if not facts.repairs:
+    """One outcome per corruption that fits; of rivals for the same rows of a feature, one stands.
+
+    Where none fits, the causes that show as a corrupted feature are ruled out.
+    """
+    if facts.repairs is None:
         return
+    repairs = [one for one in facts.repairs if one.kind not in ELSEWHERE]
     why = why_not_replayed(facts)
     if why:
-        for one in facts.repairs:
-            yield _untested(one, why)
-        return
-    tried = sorted(((_try(facts, one), one) for one in facts.repairs), key=lambda pair: -pair[0].share.value)
-    taken: set[str] = set()
-    for found, one in tried:
-        rival = bool(taken & set(one.features))
-        yield _outcome(found, one, rival=rival)
-        if found.verdict in ("confirmed", "supported") and not rival:
-            taken |= set(one.features)
+        yield from (_untested(one, facts, why) for one in repairs)
+    else:
+        trials = [_try(facts, one) for one in repairs]
+        standing = _standing(trials)
+        yield from (_outcome(one, facts, rival=one not in standing) for one in trials)
+    looked_at = {cause_of(one, facts) for one in repairs}
+    for id_ in LOOKED_FOR:
+        if id_ not in looked_at:
+            n = len(facts.before.features)
+            result = f"none of the {n} features changed as this cause predicts, beyond what baseline rows do"
+            yield plainly(id_, "refuted", "look for the corruption in every feature", result)
 
 
-def _try(facts: Facts, repair: Repair) -> Recovery:
+def cause_of(repair: Repair, facts: Facts) -> str:
+    """The catalogue's id for a kind of corruption; categories that trade places among known names are S3."""
+    if repair.kind == "remap":
+        name = repair.features[0]
+        known = {value for value in facts.before.features[name].tolist() if value is not None}
+        changed = repair.undo(facts.during).features[name] != facts.during.features[name]
+        if set(facts.during.features[name][changed].tolist()) - {None} <= known:
+            return "S3"
+    return CAUSE_OF_KIND.get(repair.kind, "D4")
+
+
+def _try(facts: Facts, repair: Repair) -> Trial:
     fixed = repair.undo(facts.during)
-    scores = replay(facts, fixed).by_logged()
-    changed = facts.judged(rescored(facts, facts.during, scores))
-    return recovery(facts.metric, facts.judged(facts.before), facts.judged(facts.during), changed, rng=facts.rng())
+    remedy = Remedy(undo=repair.undo)
+    rows = touched(facts.during, fixed)
+    returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
+    return Trial(repair, remedy, tried(facts, remedy), rows, returned)
 
 
-def _outcome(found: Recovery, repair: Repair, *, rival: bool) -> Outcome:
-    share = found.share
-    result = (
-        f"{repair.statement}; undone, {found.during:.4g} becomes {found.after:.4g} (before: {found.before:.4g}): "
-        f"{share.value:.0%} of the fall is taken back (95 % interval {share.low:.0%} to {share.high:.0%}, n = {share.n})"
+def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
+    """Whether the repaired rows of a feature look more like the baseline's than they did."""
+    like = facts.before.features[name][repair.region.in_scope(facts.before)]
+    if not rows.any() or not len(like):
+        return True
+    was, now = (_distance(like, one.features[name][rows]) for one in (facts.during, fixed))
+    return now <= max(APART, RETURNED * was)
+
+
+def _distance(one: Column, other: Column) -> float:
+    """How far two columns' distributions are apart, 0..1: Kolmogorov's distance of numbers, else total variation."""
+    if is_number(one) and is_number(other):
+        a, b = (np.sort(np.nan_to_num(column, nan=-np.inf)) for column in (one, other))
+        both = np.concatenate([a, b])
+        below = [np.searchsorted(column, both, side="right") / len(column) for column in (a, b)]
+        return float(np.abs(below[0] - below[1]).max())
+    values, place = np.unique([str(v) for v in (*one, *other)], return_inverse=True)
+    shares = [np.bincount(p, minlength=len(values)) / len(p) for p in (place[: len(one)], place[len(one) :])]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
+
+
+def _standing(trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that no better one of the same rows and feature displaces.
+
+    Among those that recover alike the better fit counts, before it whether the true values are known: values drawn from
+    like rows mend any fault of a feature a little.
+    """
+    rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -one.found.share.value)
+    standing: list[Trial] = []
+    while rest:
+        alike = [
+            one
+            for one in rest
+            if one is rest[0] or (_rivals(one, rest[0]) and rest[0].found.share.value - one.found.share.value <= SAME)
+        ]
+        best = max(alike, key=lambda one: (not one.repair.donors, one.repair.fit, one.found.share.value))
+        standing.append(best)
+        rest = [one for one in rest if one is not best and not _rivals(one, best)]
+    return standing + [one for one in trials if not _recovers(one)]
+
+
+def _recovers(one: Trial) -> bool:
+    return one.returned and one.found.verdict in ("confirmed", "supported")
+
+
+def _rivals(one: Trial, other: Trial) -> bool:
+    """Whether two repairs change the same feature in the same rows."""
+    shared = float((one.rows & other.rows).sum())
+    return bool(set(one.repair.features) & set(other.repair.features)) and shared > 0.1 * min(
+        one.rows.sum(), other.rows.sum()
     )
-    verdict = found.verdict
-    if rival and verdict in ("confirmed", "supported"):
-        verdict, result = "refuted", f"{result}; another repair of the same feature takes back more"
-    return Outcome(
-        id=CAUSE_OF_KIND[repair.kind],
-        verdict=verdict,
-        test=NAME,
-        result=result,
-        confidence={"confirmed": 0.95, "supported": 0.7, "inconclusive": 0.4}.get(verdict, 0.05),
-        share=share,
-        features=repair.features,
-        parameters={"kind": repair.kind, **repair.parameters},
-        scope=_scope(repair),
-    )
 
 
-def _untested(repair: Repair, why: str) -> Outcome:
+def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
+    verdict, result = one.found.verdict, f"{one.repair.statement}; undone, {says(one.found, facts.metric.name)}"
+    if verdict in ("confirmed", "supported") and not one.returned:
+        verdict = "inconclusive"
+        result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
+    elif rival:
+        verdict, result = "refuted", f"{result}; another repair of the same rows fits better or takes back more"
+    untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])
+    return replace(untried, share=one.found.share, remedy=one.remedy)
+
+
+def _untested(repair: Repair, facts: Facts, why: str) -> Outcome:
     return Outcome(
-        id=CAUSE_OF_KIND[repair.kind],
+        id=cause_of(repair, facts),
         verdict="not_tested",
         test=NAME,
         result=f"{repair.statement}; not tested, because {why}",
-        confidence=0.3 * repair.fit,
+        confidence=round(0.3 * repair.fit, 3),
         features=repair.features,
         parameters={"kind": repair.kind, **repair.parameters},
-        scope=_scope(repair),
+        scope=" = ".join(repair.scope) if repair.scope else "",
     )
-
-
-def _scope(repair: Repair) -> str:
-    return " = ".join(repair.scope) if repair.scope else ""

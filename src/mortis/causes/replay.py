@@ -1,79 +1,179 @@
-"""Scoring the sampled rows again: which version reproduces what was served, and what a repair would have changed."""
+"""Scoring the sampled rows again: which version reproduces what was served, and what a remedy would have changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from mortis.causes.facts import Facts
+from mortis.causes.facts import Bools, Facts, Remedy, Scorer, percent
 from mortis.profiles import Floats
-from mortis.rows import RowSample
+from mortis.problems import Problem
+from mortis.rows import Column, RowSample, Texts, is_number
 
 TOLERANCE = 1e-5
+MOST_DECIMALS = 6
 REPRODUCED = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """Every version's scores of a sample's rows, and where they equal the logged ones."""
+    """Where each version's answer equals the one that was served (rows,), and the version that the log names."""
 
-    scores: Mapping[str, Floats]
-    equal: Mapping[str, npt.NDArray[np.bool_]]
-    logged: npt.NDArray[np.object_]
+    equal: Mapping[str, Bools]
+    logged: Texts
 
-    def by_logged(self) -> Floats:
-        """Each row's score by the version the log names; NaN where that version's file is not at hand."""
-        chosen = np.full(len(self.logged), np.nan)
-        for version, scores in self.scores.items():
-            mine = self.logged == version
-            chosen[mine] = scores[mine]
-        return chosen
-
-    def reproduced(self) -> npt.NDArray[np.bool_]:
-        """Rows whose logged version gives the logged score."""
+    def reproduced(self) -> Bools:
+        """Rows whose logged version gives the logged answer."""
         hit = np.zeros(len(self.logged), dtype=bool)
         for version, equal in self.equal.items():
             hit |= (self.logged == version) & equal
         return hit
 
+    def at_hand(self) -> Bools:
+        """Rows whose logged version's file was handed over."""
+        return np.isin(self.logged, list(self.equal))
 
+
+@lru_cache(maxsize=2)  # several tests replay the same two samples
 def replay(facts: Facts, sample: RowSample) -> Replay:
-    """The sample scored by every candidate version."""
-    scores = {version: model.score(sample.features) for version, model in facts.models.items()}
-    equal = {version: np.abs(one - sample.score) <= TOLERANCE for version, one in scores.items()}
-    return Replay(scores, equal, logged_versions(facts, sample))
+    """The sample answered by every candidate version."""
+    served = answers_in(facts, sample)
+    equal = {
+        version: _equal(answers(facts, model, sample), served, sample.score) for version, model in facts.models.items()
+    }
+    return Replay(equal, logged_versions(facts, sample, equal))
 
 
-def logged_versions(facts: Facts, sample: RowSample) -> npt.NDArray[np.object_]:
-    """The version that should have served each row: as logged, or the only one at hand where none is logged."""
-    if len(facts.models) == 1 and not (sample.version != "").any():
-        return np.full(len(sample), next(iter(facts.models)), dtype=object)
-    return sample.version
+def answers_in(facts: Facts, sample: RowSample) -> Column:
+    """What the log says was answered (rows,): the class, the number, or the score."""
+    return sample.p if facts.task in ("multiclass", "regression", "ranking") else sample.score
 
 
+def answers(facts: Facts, model: Scorer, sample: RowSample) -> Column:
+    """What a model answers (rows,) in the same terms as the log. Raises Problem where the file can't answer the rows."""
+    positive = facts.positive if facts.positive in (model.classes or ()) else None
+    figures = model.score(sample.features, positive=positive)
+    if facts.task != "multiclass":
+        return figures
+    if model.classes is None:
+        raise Problem("the model file doesn't name its classes")
+    if figures.ndim == 1:
+        figures = np.column_stack([1 - figures, figures])
+    return np.array(model.classes, dtype=object)[figures.argmax(axis=1)]
+
+
+def _equal(answer: Column, served: Column, logged_scores: Floats) -> Bools:
+    if not is_number(served):
+        return np.asarray(answer == served, dtype=bool)
+    return np.asarray(np.abs(np.asarray(answer, dtype=float) - served) <= tolerance(served), dtype=bool)
+
+
+def tolerance(served: Column) -> float:
+    """How far an equal answer may lie from the logged one, which may have been rounded.
+
+    >>> tolerance(np.array([0.25, 0.1234])), tolerance(np.array([1 / 3]))
+    (6e-05, 1e-05)
+    """
+    known = np.asarray(served, dtype=float)
+    known = known[np.isfinite(known)]
+    for decimals in range(2, MOST_DECIMALS):
+        if len(known) and np.abs(known - np.round(known, decimals)).max() < 1e-9:
+            return round(0.5 * 10**-decimals + TOLERANCE, 12)
+    return TOLERANCE
+
+
+def logged_versions(facts: Facts, sample: RowSample, equal: Mapping[str, Bools]) -> Texts:
+    """The version (rows,) that should have served each row: as logged.
+
+    Where the log names none it is the one that reproduces most of the baseline.
+    """
+    if not facts.models or (sample.version != "").any():
+        return sample.version
+    if sample is not facts.before:
+        return np.full(len(sample), replay(facts, facts.before).logged[0], dtype=object)
+    best = max(equal, key=lambda version: int(equal[version].sum()))
+    return np.full(len(sample), best, dtype=object)
+
+
+@lru_cache(maxsize=1)
 def why_not_replayed(facts: Facts) -> str | None:
-    """Why scoring again would prove nothing, or None where it does: a model must first reproduce the baseline's scores."""
+    """Why scoring again would prove nothing, or None: a model must first reproduce the baseline's answers."""
+    if facts.metric.kind == "operational":
+        return f"{facts.metric.name} doesn't depend on what the model answered"
     if not facts.models:
         return "no model file was handed over"
-    known = np.isfinite(facts.before.score)
+    served = answers_in(facts, facts.before)
+    known = np.isfinite(served) if is_number(served) else np.array([one is not None for one in served], dtype=bool)
     if not known.any():
         return "the log holds no scores to compare a model's with"
-    share = float(replay(facts, facts.before).reproduced()[known].mean())
+    if facts.task == "binary" and facts.threshold is None and "prediction" in facts.metric.needs:
+        return "the baseline's predictions don't follow from one threshold of the score"
+    values = [facts.judged(one).value(facts.metric)[0] for one in (facts.before, facts.during)]
+    if not np.isfinite(values).all():
+        return f"{facts.metric.name} can't be computed from labels, predictions and scores of the sampled rows"
+    try:
+        share = float(replay(facts, facts.before).reproduced()[known].mean())
+    except Problem as problem:
+        return str(problem)
     if share < REPRODUCED:
-        return f"the model files reproduce only {share:.0%} of the baseline's logged scores"
+        return f"the model files reproduce only {percent(share)} of the baseline's logged answers"
     return None
 
 
-def rescored(facts: Facts, sample: RowSample, scores: Floats) -> RowSample:
-    """The sample as it would have been with these scores, decided by the baseline's threshold; NaN keeps what was logged."""
-    score = np.where(np.isfinite(scores), scores, sample.score)
-    if facts.task == "binary":
-        decided = np.asarray(sample.p, dtype=float)
-        if facts.threshold is not None:
-            changed = np.isfinite(scores) & (np.abs(score - sample.score) > TOLERANCE)
-            decided = np.where(changed, (score >= facts.threshold).astype(float), decided)
-        return replace(sample, score=score, p=decided)
-    return replace(sample, score=score, p=score if facts.task == "regression" else sample.p)
+def remedied(facts: Facts, remedies: Sequence[Remedy]) -> tuple[RowSample, Bools]:
+    """The incident's rows as they would have been under the remedies together, and which of them would be there.
+
+    Rows are scored again where features changed or another version should have served; the others keep what was logged.
+    """
+    sample = fixed = facts.during
+    version = np.full(len(sample), "", dtype=object)
+    keep = np.ones(len(sample), dtype=bool)
+    threshold: float | None = None
+    for one in remedies:
+        fixed = one.undo(fixed) if one.undo else fixed
+        version = version if one.version is None else np.where(one.version != "", one.version, version)
+        keep = keep if one.keep is None else keep & one.keep
+        threshold = threshold if one.threshold is None else one.threshold
+    if fixed is not sample:
+        replayed = replay(facts, sample)
+        again = touched(sample, fixed) & (version == "") & replayed.reproduced()
+        version = np.where(again, replayed.logged, version)
+    return _rescored(facts, fixed, version, threshold), keep
+
+
+def touched(before: RowSample, after: RowSample) -> Bools:
+    """Rows (n,) in which some feature's value differs between the two."""
+    changed = np.zeros(len(before), dtype=bool)
+    for name, column in after.features.items():
+        own = before.features[name]
+        if column is not own:
+            both_null = (own != own) & (column != column)
+            changed |= np.asarray((own != column) & ~both_null, dtype=bool)
+    return changed
+
+
+def _rescored(facts: Facts, sample: RowSample, version: Texts, threshold: float | None) -> RowSample:
+    """The sample with the rows that bear a version answered by it, and decided by the threshold where one is given."""
+    served = answers_in(facts, sample).copy()
+    again = np.zeros(len(sample), dtype=bool)
+    for name in sorted(set(version) & set(facts.models)):
+        rows = version == name
+        served[rows] = answers(facts, facts.models[name], sample.where(rows))
+        again |= rows
+    if facts.task == "multiclass":
+        return replace(sample, p=served)
+    if facts.task in ("regression", "ranking"):
+        return replace(sample, p=served, score=np.where(np.isfinite(sample.score), served, sample.score))
+    if facts.task != "binary":
+        return replace(sample, score=served)
+    p = np.asarray(sample.p, dtype=float).copy()
+    if facts.threshold is not None:
+        rows = again & ~(np.abs(served - sample.score) <= TOLERANCE)
+        p[rows] = served[rows] >= facts.threshold
+    if threshold is not None:
+        rows = np.isfinite(served)
+        p[rows] = served[rows] >= threshold
+    return replace(sample, score=np.asarray(served, dtype=float), p=p)

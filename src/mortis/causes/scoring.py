@@ -1,4 +1,4 @@
-"""The metric on sampled rows: each row's contribution to the sums, so that a repaired or re-weighted sample is judged alike."""
+"""The metric on sampled rows: what each row adds to the sums, so that changed rows are judged as the log was."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from mortis.rows import Column, RowSample
 
 DRAWS = 200
 CONFIRMED, SUPPORTED = 0.25, 0.10
+CLEAR = 0.975  # of the draws must show a fall, or there is nothing to share out
+LOGIT_LIMIT, BINS_PER_LOGIT = 12, 8
+RAW_LIMIT, RAW_BINS = 24, 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,49 +31,82 @@ class Judged:
         """The same rows, those left out adding nothing."""
         return Judged(self.slots, self.matrix * keep[:, None])
 
+    def needed(self, metric: Metric) -> Judged:
+        """The rows with the slots of a plain rate alone, as it reads no others; of any other metric with all."""
+        if metric.rate is None:
+            return self
+        wanted = {slot for side in metric.rate for slot in side}
+        kept = [i for i, slot in enumerate(self.slots) if slot in wanted]
+        return Judged(tuple(self.slots[i] for i in kept), self.matrix[:, kept])
+
     def value(self, metric: Metric, weights: Floats | None = None) -> Floats:
         """The metric over the rows, or over each of the weightings (draws, rows)."""
         weights = np.ones((1, len(self.matrix))) if weights is None else weights
         return metric.compute(Sums(self.slots, weights @ self.matrix))
 
 
-def judged_rows(task: Task, y: Column, p: Column, score: Floats) -> Judged:
-    """The rows' contributions under the names that the pass uses; rows without a label add nothing but `rows`."""
+def judged_rows(task: Task, y: Column, p: Column, score: Floats, *, probability: bool = True) -> Judged:
+    """The rows' contributions under the names that the pass uses; a row without a label adds nothing but `rows`.
+
+    >>> y, p = np.array([1.0, 0.0, np.nan]), np.array([1.0, 1.0, 0.0])
+    >>> rows = judged_rows("binary", y, p, np.array([0.9, 0.6, 0.1]))
+    >>> [float(rows.matrix[:, rows.slots.index(slot)].sum()) for slot in ("rows", "tp", "fp", "predicted")]
+    [3.0, 1.0, 1.0, 3.0]
+    """
     figures: dict[str, Floats] = {"rows": np.ones(len(score))}
     if task == "binary":
-        figures |= _binary(np.asarray(y, dtype=float), np.asarray(p, dtype=float), score)
+        labels, decided = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
+        figures |= _decisions(labels, decided)
+        figures |= _scores(labels, score, probability=probability)
     elif task == "regression":
         figures |= _regression(np.asarray(y, dtype=float), np.asarray(p, dtype=float))
     elif task == "multiclass":
         figures |= _multiclass(y, p)
-    else:
+    elif task == "score":
         known = np.isfinite(score)
         value = np.where(known, score, 0.0)
         figures |= {"labelled": known.astype(float), "value": value, "square": value**2}
     return Judged(tuple(figures), np.column_stack(list(figures.values())))
 
 
-def _binary(y: Floats, p: Floats, score: Floats) -> dict[str, Floats]:
+def _decisions(y: Floats, p: Floats) -> dict[str, Floats]:
     both = np.isfinite(y) & np.isfinite(p)
-    known = np.isfinite(y) & np.isfinite(score)
     names = {"tn": (0, 0), "fp": (0, 1), "fn": (1, 0), "tp": (1, 1)}
     figures = {slot: (both & (y == label) & (p == said)).astype(float) for slot, (label, said) in names.items()}
-    figures |= {"labelled": both.astype(float), "scored": known.astype(float)}
-    figures |= {"predicted": np.isfinite(p).astype(float), "positives": (p == 1).astype(float)}
-    sure = np.clip(np.where(known, score, 0.5), 1e-15, 1 - 1e-15)
-    figures["log_loss"] = np.where(known, -np.log(np.where(y == 1, sure, 1 - sure)), 0.0)
-    figures["brier"] = np.where(known, (np.where(known, score, 0.0) - np.where(known, y, 0.0)) ** 2, 0.0)
-    place = np.clip(np.floor(np.log(sure / (1 - sure)) * 8) + 96, 0, 192).astype(int)
-    for label in (0, 1):
-        chosen = known & (y == label)
-        figures |= {f"score{label}:{b}": (chosen & (place == b)).astype(float) for b in np.unique(place[chosen])}
-    tenth = np.clip(np.floor(np.where(known, score, 0.0) * 10), 0, 9).astype(int)
+    figures["labelled"] = both.astype(float)
+    return figures | {"predicted": np.isfinite(p).astype(float), "positives": (p == 1).astype(float)}
+
+
+def _scores(y: Floats, score: Floats, *, probability: bool) -> dict[str, Floats]:
+    known = np.isfinite(y) & np.isfinite(score)
+    seen, label = np.where(known, score, 0.5), np.where(known, y, 0.0)
+    sure = np.clip(seen, 1e-15, 1 - 1e-15) if probability else np.full(len(y), 0.5)
+    figures = {
+        "scored": known.astype(float),
+        "log_loss": np.where(known, -np.log(np.where(label == 1, sure, 1 - sure)), 0.0),
+        "brier": np.where(known, (seen - label) ** 2, 0.0),
+    }
+    place = _score_bin(seen, probability=probability)
+    for one in (0, 1):
+        chosen = known & (label == one)
+        figures |= {f"score{one}:{b}": (chosen & (place == b)).astype(float) for b in np.unique(place[chosen])}
+    tenth = np.clip(np.floor(seen * 10), 0, 9).astype(int)
     for b in np.unique(tenth[known]):
         inside = known & (tenth == b)
         figures[f"calibration_n:{b}"] = inside.astype(float)
-        figures[f"calibration_score:{b}"] = np.where(inside, score, 0.0)
-        figures[f"calibration_positive:{b}"] = (inside & (y == 1)).astype(float)
+        figures[f"calibration_score:{b}"] = np.where(inside, seen, 0.0)
+        figures[f"calibration_positive:{b}"] = (inside & (label == 1)).astype(float)
     return figures
+
+
+def _score_bin(score: Floats, *, probability: bool) -> npt.NDArray[np.int64]:
+    """The bins of the pass: an eighth of a logit for a probability, else a 64th of ln(1 + |x|)."""
+    if probability:
+        sure = np.clip(score, 1e-9, 1 - 1e-9)
+        wide = np.clip(np.log(sure / (1 - sure)), -LOGIT_LIMIT, LOGIT_LIMIT) * BINS_PER_LOGIT
+        return (np.floor(wide) + LOGIT_LIMIT * BINS_PER_LOGIT).astype(np.int64)
+    wide = np.minimum(np.log1p(np.abs(score)), RAW_LIMIT) * RAW_BINS
+    return (np.floor(np.where(score < 0, -wide, wide)) + RAW_LIMIT * RAW_BINS).astype(np.int64)
 
 
 def _regression(y: Floats, p: Floats) -> dict[str, Floats]:
@@ -91,7 +127,7 @@ def _regression(y: Floats, p: Floats) -> dict[str, Floats]:
 
 
 def _multiclass(y: Column, p: Column) -> dict[str, Floats]:
-    known = np.array([a is not None and b is not None for a, b in zip(y, p, strict=True)])
+    known = np.array([a is not None and b is not None for a, b in zip(y, p, strict=True)], dtype=bool)
     right = known & (y == p)
     figures = {"labelled": known.astype(float), "right": right.astype(float)}
     for one in sorted({*y[known], *p[known]}):
@@ -103,7 +139,10 @@ def _multiclass(y: Column, p: Column) -> dict[str, Floats]:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How much of the metric's fall a change to the incident's rows takes back: 1 is all of it."""
+    """How much of the metric's fall a change to the incident's rows takes back: 1 is all of it.
+
+    The share's limits are NaN where the sampled rows don't show the fall clearly.
+    """
 
     share: Interval
     before: float
@@ -120,51 +159,129 @@ class Recovery:
         return "refuted" if self.share.high < CONFIRMED else "inconclusive"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bootstrap:
+    """Baseline and incident under the same draws of rows, to hold changes of the incident's rows against.
+
+    `weights` are the draws of the incident's rows (draws, rows); `falls` what each draw's metric fell by, in the
+    direction of harm, and `fall` what it fell by over all rows.
+    """
+
+    metric: Metric
+    weights: Floats
+    before: float
+    during: float
+    during_drawn: Floats
+    falls: Floats
+    fall: float
+
+    @classmethod
+    def of(cls, metric: Metric, baseline: Judged, incident: Judged, *, rng: np.random.Generator) -> Bootstrap:
+        """The draws of both windows' rows."""
+        baseline, incident = baseline.needed(metric), incident.needed(metric)
+        old = baseline.value(metric, _weights(len(baseline.matrix), rng))
+        weights = _weights(len(incident.matrix), rng)
+        new = incident.value(metric, weights)
+        before, during = float(baseline.value(metric)[0]), float(incident.value(metric)[0])
+        return cls(metric, weights, before, during, new, old - new, before - during)
+
+    @property
+    def clear(self) -> bool:
+        """Whether nearly all draws moved the way that is harm, so that shares of the fall mean something."""
+        harm = np.sign(self.fall) if self.metric.two_sided else (1.0 if self.metric.better == "up" else -1.0)
+        return bool(np.mean(self.falls * harm > 0) >= CLEAR)
+
+    def draws(self, changed: Judged) -> tuple[float, Floats]:
+        """The share of the fall that the changed rows take back: over all rows, and in each draw."""
+        changed = changed.needed(self.metric)
+        after = float(changed.value(self.metric)[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = (changed.value(self.metric, self.weights) - self.during_drawn) / self.falls
+            return float(np.divide(after - self.during, self.fall)), shares
+
+    def interval(self, share: float, draws: Floats) -> Interval:
+        """The share with the limits of its draws; NaN limits where the fall isn't clear."""
+        known = draws[np.isfinite(draws)]
+        n = self.weights.shape[1]
+        if not self.clear or len(known) < CLEAR * len(draws):
+            return Interval(share, float("nan"), float("nan"), n)
+        low, high = np.quantile(known, [0.025, 0.975])
+        return Interval(share, min(float(low), share), max(float(high), share), n)
+
+
 def recovery(
     metric: Metric, baseline: Judged, incident: Judged, changed: Judged, *, rng: np.random.Generator
 ) -> Recovery:
     """The share of the fall from baseline to incident that the changed rows take back, by a bootstrap of rows.
 
-    `changed` holds the incident's rows, in the same order, as they would have been. Both are drawn together, so that what they
-    share cancels out.
+    `changed` holds the incident's rows, in the same order, as they would have been. Both are drawn together, so that
+    what they share cancels out.
+
+    Source: the paired bootstrap, Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 8.
     """
-    base_weights, own_weights = _weights(len(baseline.matrix), rng), _weights(len(incident.matrix), rng)
-    before, during, after = (
-        one.value(metric, weights)
-        for one, weights in ((baseline, base_weights), (incident, own_weights), (changed, own_weights))
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shares = (after - during) / (before - during)
-    shares = shares[np.isfinite(shares)]
-    middle = [float(one.value(metric)[0]) for one in (baseline, incident, changed)]
-    fall = middle[0] - middle[1]
-    value = (middle[2] - middle[1]) / fall if fall else float("nan")
-    low, high = np.quantile(shares, [0.025, 0.975]) if len(shares) else (float("nan"), float("nan"))
-    return Recovery(Interval(value, float(low), float(high), len(incident.matrix)), *middle)
+    drawn = Bootstrap.of(metric, baseline, incident, rng=rng)
+    share = drawn.interval(*drawn.draws(changed))
+    return Recovery(share, drawn.before, drawn.during, float(changed.value(metric)[0]))
 
 
 def _weights(rows: int, rng: np.random.Generator) -> Floats:
-    return rng.multinomial(rows, np.full(rows, 1 / rows), size=DRAWS).astype(float)
+    return rng.multinomial(rows, np.full(rows, 1 / max(rows, 1)), size=DRAWS).astype(float)
 
 
 def decision_threshold(sample: RowSample) -> float | None:
-    """The score from which the log's predictions are positive; None where predictions don't follow from one threshold."""
+    """The score from which the log's predictions are positive; None where they don't follow from one threshold.
+
+    Of the numbers that part the decisions alike, the one with the fewest digits.
+    """
     p, s = np.asarray(sample.p, dtype=float), sample.score
     known = np.isfinite(p) & np.isfinite(s)
-    p, s = p[known], s[known]
-    if not (p == 1).any() or not (p == 0).any():
+    values, place = np.unique(s[known], return_inverse=True)
+    negative, positive = (np.bincount(place[p[known] == said], minlength=len(values)) for said in (0, 1))
+    if not negative.any() or not positive.any():
         return None
-    order = np.argsort(s, kind="stable")
-    wrong = np.cumsum(p[order] == 1) + ((p == 0).sum() - np.cumsum(p[order] == 0))
+    # Rows decided otherwise if all scores from the k-th value on were positive, and no others.
+    wrong = np.concatenate([[0], np.cumsum(positive)]) + np.concatenate([np.cumsum(negative[::-1])[::-1], [0]])
     best = int(np.argmin(wrong))
-    if wrong[best] > 0.005 * len(p):
+    if wrong[best] > 0.005 * known.sum() or not 0 < best < len(values):
         return None
-    upper = s[order][best + 1] if best + 1 < len(s) else s[order][best]
-    return float((s[order][best] + upper) / 2)
+    return _roundest(float(values[best - 1]), float(values[best]))
+
+
+def _roundest(low: float, high: float) -> float:
+    """The number with the fewest decimals above `low` and not above `high`."""
+    for decimals in range(16):
+        found = float(np.floor(high * 10**decimals) / 10**decimals)
+        if low < found <= high:
+            return found
+    return high
 
 
 def errors_among(sample: RowSample, judgement: Judgement) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which rows the metric is about, and which of all rows are its errors."""
+    """Which rows (n,) the metric is about, and which of all rows are its errors."""
     names = OUTCOMES[judgement.by]
     among = np.isin(sample.outcome, [names.index(outcome) for outcome in judgement.among])
     return among, np.isin(sample.outcome, [names.index(outcome) for outcome in judgement.errors])
+
+
+def outcomes_of(judgement: Judgement, y: Column, p: Column, score: Floats) -> npt.NDArray[np.int8] | None:
+    """What came of rows (n,), as places in the judgement's outcomes; None where that needs more than these columns.
+
+    >>> binary = Judgement("binary", ("fp", "fn"), ("tn", "fp", "fn", "tp"))
+    >>> y, p = np.array([1.0, 0.0, np.nan]), np.array([1.0, 1.0, 0.0])
+    >>> [OUTCOMES["binary"][place] for place in outcomes_of(binary, y, p, p)]
+    ['tp', 'fp', 'unlabelled']
+    """
+    last = len(OUTCOMES[judgement.by]) - 1
+    if judgement.by == "multiclass":
+        known = np.array([a is not None and b is not None for a, b in zip(y, p, strict=True)], dtype=bool)
+        return np.where(known, y != p, last).astype(np.int8)
+    if judgement.by not in ("binary", "regression", "score"):
+        return None
+    if judgement.by == "score":
+        return np.where(np.isfinite(score), score < judgement.tolerance, last).astype(np.int8)
+    labels, said = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
+    known = np.isfinite(labels) & np.isfinite(said)
+    labels, said = np.where(known, labels, 0.0), np.where(known, said, 0.0)
+    off = said - labels
+    code = labels * 2 + said if judgement.by == "binary" else np.where(off < 0, 2, 1) * (abs(off) > judgement.tolerance)
+    return np.where(known, code, last).astype(np.int8)

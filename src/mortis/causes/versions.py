@@ -1,81 +1,133 @@
-"""Which model version served, whether a new one is worse, and whether its decisions still follow the baseline's rule."""
+"""Which model version served, whether a new one is worse, and whether decisions still follow the baseline's rule."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from mortis.causes.facts import Facts, Outcome
-from mortis.causes.replay import logged_versions, replay, rescored, why_not_replayed
-from mortis.causes.scoring import Recovery, recovery
-from mortis.rows import RowSample
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
+from mortis.causes.replay import answers_in, replay, why_not_replayed
+from mortis.causes.trial import says, tried
+from mortis.rows import RowSample, is_number
 
 FEWEST_ROWS = 20
 LEAST_SHARE = 0.01
-CONFIDENCE = {"confirmed": 0.95, "supported": 0.7, "inconclusive": 0.4, "refuted": 0.05}
+RISEN = 0.05
 
 
 def decide_served_version(facts: Facts) -> Iterable[Outcome]:
     """M2: rows whose served score another version reproduces, and the logged one doesn't."""
     name = "replay with every candidate version"
-    why = why_not_replayed(facts)
-    if why or len(facts.models) < 2:
-        reason = why or "only one version's file was handed over"
-        yield Outcome("M2", "not_tested", name, f"not tested, because {reason}", 0.1)
+    why = why_not_replayed(facts) or _too_few_versions(facts)
+    if why:
+        yield plainly("M2", "not_tested", name, f"not tested, because {why}")
         return
     replayed = replay(facts, facts.during)
-    known = np.isfinite(facts.during.score)
+    known = _answered(facts, facts.during) & replayed.at_hand()
     missed = known & ~replayed.reproduced()
     others = {version: equal & missed for version, equal in replayed.equal.items()}
     served = max(others, key=lambda version: int(others[version].sum()))
     wrong = others[served]
-    share = float(wrong.sum() / max(1, known.sum()))
-    reproduced = float(replayed.reproduced()[known].mean())
-    if share < LEAST_SHARE or wrong.sum() < FEWEST_ROWS:
-        result = f"the logged version reproduces {reproduced:.1%} of the incident's served scores (n = {known.sum()})"
-        verdict = "refuted" if reproduced > 1 - LEAST_SHARE else "inconclusive"
-        yield Outcome("M2", verdict, name, result, CONFIDENCE[verdict])
+    if wrong.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
+        reproduced = float(replayed.reproduced()[known].mean())
+        result = f"the logged version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
+        yield plainly("M2", "refuted" if reproduced > 1 - LEAST_SHARE else "inconclusive", name, result)
         return
-    found = _recovered(facts, np.where(wrong, replayed.by_logged(), np.nan))
-    scope = _scope(facts.during, wrong)
-    logged = replayed.logged[wrong][0]
+    yield _wrongly_served(facts, name, served, wrong, float(wrong.sum() / known.sum()))
+
+
+def _wrongly_served(facts: Facts, name: str, served: str, wrong: Bools, share: float) -> Outcome:
+    versions = replay(facts, facts.during).logged
+    logged = Counter(versions[wrong].tolist()).most_common(1)[0][0]
+    remedy = Remedy(version=np.where(wrong, versions, ""))
+    found = tried(facts, remedy)
+    scope = scope_of(facts.during, wrong)
+    where = f" where {scope}" if scope else ""
     result = (
-        f"{share:.1%} of the incident's rows, logged as {logged}, carry scores that {served} gives and {logged} doesn't"
-        f"{f' ({scope})' if scope else ''}; scored by {logged}, {_says(found)}"
+        f"{percent(share, 1)} of the incident's rows are logged as {logged} and carry the scores of {served}{where}; "
+        f"scored by {logged}, {says(found, facts.metric.name)}"
     )
-    parameters: dict[str, str | float] = {"served": served, "logged": str(logged), "share_of_rows": round(share, 4)}
+    return Outcome(
+        "M2",
+        found.verdict,
+        name,
+        result,
+        CONFIDENCE[found.verdict],
+        found.share,
+        parameters={"served": served, "logged": logged, "share_of_rows": round(share, 4)},
+        scope=scope,
+        remedy=remedy,
+    )
+
+
+def decide_environment(facts: Facts) -> Iterable[Outcome]:
+    """P1: rows whose answers no version gives any more, though the files gave the baseline's.
+
+    Supported at most: a library, a conversion and the serving code can't be told apart without their environments.
+    """
+    name = "replay outside the serving environment"
+    why = why_not_replayed(facts)
+    if why:
+        yield plainly("P1", "not_tested", name, f"not tested, because {why}")
+        return
+    replayed = replay(facts, facts.during)
+    known = _answered(facts, facts.during) & replayed.at_hand()
+    lost = known & ~np.logical_or.reduce(list(replayed.equal.values()))
+    share = float(lost.sum() / max(1, known.sum()))
+    if lost.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
+        result = f"the model files give {percent(1 - share, 1)} of the incident's answers (n = {known.sum():,})"
+        yield plainly("P1", "refuted", name, result)
+        return
+    served = answers_in(facts, facts.during)[lost].tolist()
+    value, times = Counter(served).most_common(1)[0]
+    if facts.task == "binary" and times > len(served) / 2:
+        result = f"the answers that no version gives are mostly one score, {value:.4g}: a fallback, not a changed library"
+        yield plainly("P1", "refuted", name, result)
+        return
+    remedy = Remedy(version=np.where(lost, replayed.logged, ""))
+    found = tried(facts, remedy)
+    verdict = "supported" if found.verdict == "confirmed" else found.verdict
+    result = f"no version gives {percent(share, 1)} of the answers; scored here, {says(found, facts.metric.name)}"
     yield Outcome(
-        "M2", found.verdict, name, result, CONFIDENCE[found.verdict], found.share, parameters=parameters, scope=scope
+        "P1",
+        verdict,
+        name,
+        result,
+        CONFIDENCE[verdict],
+        found.share,
+        parameters={"share_of_rows": round(share, 4)},
+        scope=scope_of(facts.during, lost),
+        remedy=remedy,
     )
 
 
 def decide_promotion(facts: Facts) -> Iterable[Outcome]:
-    """M1: a version that hardly served before; the same rows scored by the version it replaced."""
+    """M1: a version that served less before; its rows scored by the version that it replaced."""
     name = "same rows under the old and the new version"
-    before, during = _shares(facts, facts.before), _shares(facts, facts.during)
-    risen = {v: s - before.get(v, 0.0) for v, s in during.items()}
-    new = max(risen, key=lambda version: risen[version], default="")
-    if risen.get(new, 0.0) < 0.05:
-        yield Outcome("M1", "refuted", name, "no version serves a larger share than in the baseline", 0.05)
+    before, during = shares_of_versions(facts.before), shares_of_versions(facts.during)
+    new = max(during, key=lambda version: during[version] - before.get(version, 0.0), default="")
+    if during.get(new, 0.0) - before.get(new, 0.0) < RISEN:
+        yield plainly("M1", "refuted", name, "no version serves a larger share of rows than in the baseline")
         return
-    old = max(before, key=lambda version: before[version], default="")
-    why = why_not_replayed(facts)
-    if why or old not in facts.models:
-        reason = why or f"the file of {old} was not handed over"
-        yield Outcome("M1", "not_tested", name, f"{new} began to serve; not tested, because {reason}", 0.3)
+    began = f"{new} serves {percent(during[new])} of the rows ({percent(before.get(new, 0.0))} in the baseline)"
+    old = max((v for v in before if v != new), key=lambda version: before[version], default="")
+    why = why_not_replayed(facts) or ("" if old in facts.models else f"the file of {old or 'the old version'} is absent")
+    if why:
+        yield Outcome("M1", "not_tested", name, f"{began}; not tested, because {why}", 0.3)
         return
-    scores = np.where(
-        logged_versions(facts, facts.during) == new, facts.models[old].score(facts.during.features), np.nan
-    )
-    found = _recovered(facts, scores)
-    result = (
-        f"{new} serves {during[new]:.0%} of the rows ({before.get(new, 0):.0%} before); scored by {old}, {_says(found)}"
-    )
+    remedy = Remedy(version=np.where(facts.during.version == new, old, ""))
+    found = tried(facts, remedy)
     yield Outcome(
-        "M1", found.verdict, name, result, CONFIDENCE[found.verdict], found.share, parameters={"version": new}
+        "M1",
+        found.verdict,
+        name,
+        f"{began}; scored by {old}, {says(found, facts.metric.name)}",
+        CONFIDENCE[found.verdict],
+        found.share,
+        parameters={"version": new, "replaced": old},
+        remedy=remedy,
     )
 
 
@@ -84,65 +136,59 @@ def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
     name = "the baseline's decision rule on the incident's scores"
     if facts.task != "binary":
         return
-    if facts.threshold is None:
+    if facts.threshold is None or facts.metric.kind == "operational":
         reason = "predictions or scores are missing, or don't follow from one threshold"
-        yield Outcome("M3", "not_tested", name, f"not tested, because {reason}", 0.05)
+        yield plainly("M3", "not_tested", name, f"not tested, because {reason}")
         return
-    sample = facts.during
-    p, known = np.asarray(sample.p, dtype=float), np.isfinite(sample.score)
-    ruled = np.where(known, (sample.score >= facts.threshold).astype(float), p)
-    differ = known & np.isfinite(p) & (ruled != p)
-    if differ.sum() < max(FEWEST_ROWS, LEAST_SHARE * len(sample)):
-        result = f"{differ.sum()} of {known.sum()} decisions differ from score >= {facts.threshold:.3g}"
-        yield Outcome("M3", "refuted", name, result, 0.05)
+    sample, rule = facts.during, f"score >= {facts.threshold:.3g}"
+    p = np.asarray(sample.p, dtype=float)
+    known = np.isfinite(p) & np.isfinite(sample.score)
+    differ = known & ((sample.score >= facts.threshold) != (p == 1))
+    if differ.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
+        result = f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
+        yield plainly("M3", "refuted", name, result)
         return
-    found = recovery(
-        facts.metric,
-        facts.judged(facts.before),
-        facts.judged(sample),
-        facts.judged(replace(sample, p=ruled)),
-        rng=facts.rng(),
-    )
-    result = f"{differ.sum()} decisions differ from score >= {facts.threshold:.3g}; by that rule, {_says(found)}"
+    remedy = Remedy(threshold=facts.threshold)
+    found = tried(facts, remedy)
     yield Outcome(
         "M3",
         found.verdict,
         name,
-        result,
+        f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}; "
+        f"decided by it, {says(found, facts.metric.name)}",
         CONFIDENCE[found.verdict],
         found.share,
         parameters={"threshold": round(facts.threshold, 6)},
+        remedy=remedy,
     )
 
 
-def _recovered(facts: Facts, scores: npt.NDArray[np.float64]) -> Recovery:
-    changed = facts.judged(rescored(facts, facts.during, scores))
-    return recovery(facts.metric, facts.judged(facts.before), facts.judged(facts.during), changed, rng=facts.rng())
+def _too_few_versions(facts: Facts) -> str:
+    if len(facts.models) < 2:
+        return "only one version's file was handed over"
+    return "" if replay(facts, facts.during).at_hand().any() else "the file of the logged version was not handed over"
 
 
-def _says(found: Recovery) -> str:
-    share = found.share
-    return (
-        f"the metric is {found.after:.4g} instead of {found.during:.4g} (before: {found.before:.4g}): {share.value:.0%} of the "
-        f"fall is taken back (95 % interval {share.low:.0%} to {share.high:.0%}, n = {share.n})"
-    )
+def _answered(facts: Facts, sample: RowSample) -> Bools:
+    served = answers_in(facts, sample)
+    return np.isfinite(served) if is_number(served) else np.array([one is not None for one in served], dtype=bool)
 
 
-def _shares(facts: Facts, sample: RowSample) -> dict[str, float]:
-    versions, counts = np.unique(logged_versions(facts, sample).astype(str), return_counts=True)
-    return dict(zip(versions.tolist(), (counts / counts.sum()).tolist(), strict=True))
+def shares_of_versions(sample: RowSample) -> dict[str, float]:
+    """The share of rows that each logged version served."""
+    counts = Counter(str(version) for version in sample.version)
+    return {version: n / len(sample) for version, n in counts.items()}
 
 
-def _scope(sample: RowSample, hit: npt.NDArray[np.bool_]) -> str:
-    """The one category value that tells the hit rows from the others best, where it tells them nearly all; else nothing."""
-    best, named = 0.0, ""
+def scope_of(sample: RowSample, hit: Bools) -> str:
+    """The category value whose rows are the hit ones, or nearly (four in five by F1); empty where there is none."""
+    best, named = 0.8, ""
     for name, column in sample.features.items():
-        if column.dtype.kind == "f":
+        if is_number(column):
             continue
-        for value in {v for v in column[hit] if v is not None}:
+        for value in {one for one in column[hit].tolist() if one is not None}:
             inside = column == value
-            overlap = float((inside & hit).sum())
-            score = 2 * overlap / (inside.sum() + hit.sum())
-            if score > best:
-                best, named = score, f"{name} = {value}"
-    return named if best >= 0.8 else ""
+            f1 = 2 * float((inside & hit).sum()) / float(inside.sum() + hit.sum())
+            if f1 >= best and inside.mean() < 0.95:
+                best, named = f1, f"{name} = {value}"
+    return named

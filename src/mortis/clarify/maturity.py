@@ -86,9 +86,9 @@ class EqualAge:
 
 
 def equal_age(profile: Profile, baseline: Window, incident: Window, as_of: datetime | None) -> EqualAge | None:
-    """At what label age the windows can be compared; None where the incident's labels are as complete as the baseline's.
+    """At what label age the windows can be compared; None where those of the incident are as complete.
 
-    It is the age that the incident's last prediction has reached, or, if hardly any label arrives so soon, the age at
+    This is the age that the incident's last prediction has reached, or, if hardly any label arrives so soon, the age at
     which a quarter has: then the youngest predictions are left out. None also where the ages of the labels are not
     known, or all of the incident is younger than that.
     """

@@ -1,4 +1,4 @@
-"""A shift between windows judged by how much the baseline's own time buckets vary, weekday for weekday where these differ."""
+"""A shift between windows, judged by how much the baseline's time buckets vary about their weekday or hour."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def shift_beside_baseline(series: Series, metric: Metric, baseline: Window, inci
 
 
 def season_of(series: Series, metric: Metric, baseline: Window) -> int | None:
-    """The period of the metric in buckets (a week of days, a day of hours); None where its phases differ by chance alone.
+    """The metric's period in buckets (a week of days, a day of hours); None where its phases differ by chance alone.
 
     Source: the F test of one-way analysis of variance, each phase being there three times at least.
     """

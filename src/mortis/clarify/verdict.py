@@ -14,8 +14,8 @@ from mortis.clarify.series import FEWEST_CYCLES, Series, harm_of
 from mortis.records import FailureVerdict, Harm, Interval, Window
 
 FEWEST_ROWS = 30
-# What lies between 0 and 1 fails by moving half of its distance to the nearer end: an error rate of 1 % by half a point,
-# one of 10 % by two points, which is enough for any. All other figures fail by moving a twentieth.
+# What lies between 0 and 1 fails by moving half of its distance to the nearer end (an error rate of 1 %, half a point),
+# or two points, which are enough for any. All other figures fail by moving a twentieth.
 MATERIAL_ODDS = 0.5
 MATERIAL_RATES = 0.001, 0.02
 MATERIAL_SHARE = 0.05
@@ -44,7 +44,7 @@ class MetricShift:
         return self.moved(harm) - TO_99 * (self.moved(harm) - least) > 0
 
     def most(self, harm: Harm | None) -> float:
-        """How much worse it may have become at most, by the interval; not below zero. None takes both directions as harm."""
+        """How much worse it may have become at most, by the interval; not below zero. None takes either way as harm."""
         up, down = max(0.0, self.change.high), max(0.0, -self.change.low)
         return {"up": up, "down": down, None: max(up, down)}[harm]
 

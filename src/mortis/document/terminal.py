@@ -58,4 +58,5 @@ def _slice(one: Slice) -> list[str]:
         f"{one.incident.errors} of {one.incident.n} in the incident "
         f"({one.change.low:+.3f} to {one.change.high:+.3f}); {one.contribution:.0%} of the excess; {held}"
     )
-    return ["", one.where, *textwrap.wrap(figures, WIDTH, initial_indent="  ", subsequent_indent="  "), f"  {one.query}"]
+    wrapped = textwrap.wrap(figures, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return ["", one.where, *wrapped, f"  {one.query}"]

@@ -119,7 +119,7 @@ def seen_before(inside: FloatArray, whole: FloatArray) -> FloatArray:
 def own_rise_p(inside: FloatArray, whole: FloatArray) -> float:
     """One-sided p-value that errors multiplied by more inside the slice than in the rest of the rows.
 
-    Both are (4,). 1 where either part is missing from the incident, or the rest from the baseline: nothing is then known.
+    Both are (4,). 1 where either part is missing from the incident, or the rest from the baseline.
 
     >>> inside = np.array([1000.0, 50.0, 1000.0, 100.0])
     >>> round(own_rise_p(inside, np.array([2000.0, 100.0, 2000.0, 200.0])), 3)

@@ -9,7 +9,7 @@ import numpy as np
 from mortis.integrity.readings import Reading, percent
 from mortis.integrity.windows import Column, Counts
 from mortis.integrity.yardstick import Spread, distance, stretch_starts, stretches, usual
-from mortis.profiles import NULL, DistinctSketch, Floats
+from mortis.profiles import NULL, SKETCH_PLACES, DistinctSketch, Floats
 from mortis.records import Interval
 
 LEAST_OTHER = 0.01
@@ -200,8 +200,9 @@ def _distinct_numbers(column: Column) -> Iterable[Reading]:
     usual_counts = np.array([_distinct_of(bits[start : start + length]) for start in starts])
     found, before, fewest = _distinct_of(new_bits), _distinct_of(bits), float(usual_counts.min())
     change = found / before - 1
-    # Standard error of linear counting with 64 places (Whang, Vander-Zanden and Taylor 1990).
-    error = float(np.sqrt(64 * (np.exp(found / 64) - found / 64 - 1)) + 1)
+    # Standard error of linear counting (Whang, Vander-Zanden and Taylor 1990), and one for what it rounds.
+    load = found / SKETCH_PLACES
+    error = float(np.sqrt(SKETCH_PLACES * (np.exp(load) - load - 1)) + 1)
     rows = int(column.baseline.rows.sum()), int(column.incident.rows.sum())
     low, high = max(found - 2 * error, 0) / before - 1, (found + 2 * error) / before - 1
     yield Reading(

@@ -20,6 +20,8 @@ Mask = npt.NDArray[np.bool_]
 TOLERANCE = 1e-5
 EXPLAINED = 0.95
 FEWEST_PAIRS = 5
+# A limit with hardly a value within it is no limit, but one value in place of all.
+LEAST_WITHIN = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +146,9 @@ def _fit(served: Column, offline: Column, differ: Mask, tolerance: float) -> Fit
     fits = [Fit("null served", float(lacking.mean())), Fit("null offline", float(invented.mean()))]
     if both.sum() >= FEWEST_PAIRS:
         part = float(both.mean())
-        pairs = [fit(a[both], b[both], tolerance) for fit in (NUMBER_FITS if is_number(served) else TEXT_FITS)]
-        fits += [Fit(one.how, one.explained * part, one.parameters) for one in pairs]
+        pairs = _Pairs(a[both], b[both], offline[~_is_null(offline)], tolerance)
+        found = [fit(pairs) for fit in (NUMBER_FITS if is_number(served) else TEXT_FITS)]
+        fits += [Fit(one.how, one.explained * part, one.parameters) for one in found]
         fits.append(Fit("permuted", part * float(_same_values(served, offline, tolerance))))
     good = [one for one in fits if one.explained >= EXPLAINED]
     if good:
@@ -154,37 +157,58 @@ def _fit(served: Column, offline: Column, differ: Mask, tolerance: float) -> Fit
     return best if best.explained >= 0.5 else Fit("other", 0.0)
 
 
-def _factor(a: Any, b: Any, tolerance: float) -> Fit:
-    usable = b != 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """The pairs that differ and are known on both sides, and every known value of the training pipeline."""
+
+    served: Any
+    offline: Any
+    every: Any
+    tolerance: float
+
+    def matched(self, made: Any) -> float:
+        """The share of pairs in which what a rule makes of the offline value was served."""
+        return float(_close(self.served, made, max(self.tolerance, 1e-9)).mean())
+
+
+def _factor(pairs: _Pairs) -> Fit:
+    usable = pairs.offline != 0
     if not usable.any():
         return Fit("factor", 0.0)
-    factor = float(np.median(a[usable] / b[usable]))
-    return Fit("factor", _matches(a, factor * b, tolerance) if factor else 0.0, {"factor": factor})
+    factor = _median_ratio(pairs.served[usable], pairs.offline[usable])
+    return Fit("factor", pairs.matched(factor * pairs.offline) if factor else 0.0, {"factor": factor})
 
 
-def _offset(a: Any, b: Any, tolerance: float) -> Fit:
-    offset = float(np.median(a - b))
-    return Fit("offset", _matches(a, b + offset, tolerance), {"offset": offset})
+def _offset(pairs: _Pairs) -> Fit:
+    offset = float(np.median(pairs.served - pairs.offline))
+    return Fit("offset", pairs.matched(pairs.offline + offset), {"offset": offset})
 
 
-def _affine(a: Any, b: Any, tolerance: float) -> Fit:
+def _affine(pairs: _Pairs) -> Fit:
     """A line through the medians of slopes between rows far apart in rank (Theil-Sen on half of the pairs)."""
-    order = np.argsort(b)
+    order = np.argsort(pairs.offline)
     half = len(order) // 2
     low, high = order[:half], order[-half:]
-    rise = b[high] - b[low]
+    rise = pairs.offline[high] - pairs.offline[low]
     if not (rise > 0).any():
         return Fit("affine", 0.0)
-    slope = float(np.median((a[high] - a[low])[rise > 0] / rise[rise > 0]))
-    offset = float(np.median(a - slope * b))
-    explained = _matches(a, slope * b + offset, tolerance) if slope else 0.0
+    slope = _median_ratio((pairs.served[high] - pairs.served[low])[rise > 0], rise[rise > 0])
+    offset = float(np.median(pairs.served - slope * pairs.offline))
+    explained = pairs.matched(slope * pairs.offline + offset) if slope else 0.0
     return Fit("affine", explained, {"factor": slope, "offset": offset})
 
 
-def _rounded(a: Any, b: Any, _tolerance: float) -> Fit:
+def _median_ratio(a: Any, b: Any) -> float:
+    """The median of a / b; 0 where that is beyond what a double holds."""
+    with np.errstate(over="ignore"):
+        ratio = float(np.median(a / b))
+    return ratio if abs(ratio) < 1e100 else 0.0
+
+
+def _rounded(pairs: _Pairs) -> Fit:
     for digits in range(4):
         for form in (np.round, _cut):
-            explained = _matches(a, form(b, digits), 1e-9)
+            explained = pairs.matched(form(pairs.offline, digits))
             if explained >= EXPLAINED:
                 return Fit("rounded", explained, {"digits": float(digits)})
     return Fit("rounded", 0.0)
@@ -195,47 +219,39 @@ def _cut(values: Floats, digits: int) -> Floats:
     return np.asarray(np.trunc(values * scale) / scale, dtype=np.float64)
 
 
-def _clipped(a: Any, b: Any, tolerance: float) -> Fit:
-    below, limit = bool(np.median(a) < np.median(b)), float(np.median(a))
-    return Fit(
-        "clipped",
-        _matches(a, np.minimum(b, limit) if below else np.maximum(b, limit), tolerance),
-        {"side": "at most" if below else "at least", "limit": limit},
-    )
+def _clipped(pairs: _Pairs) -> Fit:
+    """The limit that all differing values stand at, each of them offline beyond it, where others are within it."""
+    limit = float(np.median(pairs.served))
+    above = float((pairs.offline > limit).mean()) > 0.5
+    beyond = pairs.offline > limit if above else pairs.offline < limit
+    within = float((pairs.every < limit if above else pairs.every > limit).mean())
+    held = _close(pairs.served, np.full(len(beyond), limit), pairs.tolerance) & beyond
+    explained = float(held.mean()) if within >= LEAST_WITHIN else 0.0
+    return Fit("clipped", explained, {"side": "at most" if above else "at least", "limit": limit})
 
 
-def _constant_number(a: Any, b: Any, _tolerance: float) -> Fit:
-    values, counts = np.unique(a, return_counts=True)
-    top = int(np.argmax(counts))
+def _constant(pairs: _Pairs) -> Fit:
+    value, count = Counter(pairs.served.tolist()).most_common(1)[0]
     # One value offline as well says nothing of a rule.
-    varied = len(np.unique(b)) > 1
-    return Fit("constant", float(counts[top] / len(a)) if varied else 0.0, {"value": float(values[top])})
+    varied = len(set(pairs.offline.tolist())) > 1
+    return Fit("constant", count / len(pairs.served) if varied else 0.0, {"value": value})
 
 
-def _matches(a: Any, b: Any, tolerance: float) -> float:
-    return float(_close(a, b, max(tolerance, 1e-9)).mean())
-
-
-def _constant_text(a: Any, b: Any, _tolerance: float) -> Fit:
-    value, count = Counter(a.tolist()).most_common(1)[0]
-    return Fit("constant", count / len(a) if len(set(b.tolist())) > 1 else 0.0, {"value": str(value)})
-
-
-def _renamed(a: Any, b: Any, _tolerance: float) -> Fit:
+def _renamed(pairs: _Pairs) -> Fit:
     """Each offline value served under one other name, and no two under the same."""
-    pairs = Counter(zip(b.tolist(), a.tolist(), strict=True))
+    counts = Counter(zip(pairs.offline.tolist(), pairs.served.tolist(), strict=True))
     names: dict[str, str] = {}
     taken: set[str] = set()
     explained = 0
-    for (old, new), count in pairs.most_common():
+    for (old, new), count in counts.most_common():
         if old not in names and new not in taken:
             names[old] = new
             taken.add(new)
             explained += count
-    if 3 * len(names) > len(a):
+    if 3 * len(names) > len(pairs.served):
         return Fit("renamed", 0.0)  # a name for every row explains nothing
     example = ", ".join(f"{old} → {new}" for old, new in list(names.items())[:3])
-    return Fit("renamed", explained / len(a), {"example": example})
+    return Fit("renamed", explained / len(pairs.served), {"example": example})
 
 
 def _same_values(served: Column, offline: Column, tolerance: float) -> bool:
@@ -246,10 +262,10 @@ def _same_values(served: Column, offline: Column, tolerance: float) -> bool:
     return bool(_equal(ours, theirs, tolerance).all())
 
 
-PairFit = Callable[[Any, Any, float], Fit]
+PairFit = Callable[[_Pairs], Fit]
 
-NUMBER_FITS: tuple[PairFit, ...] = (_constant_number, _factor, _offset, _rounded, _clipped, _affine)
+NUMBER_FITS: tuple[PairFit, ...] = (_factor, _offset, _rounded, _clipped, _constant, _affine)
 """What numbers are tried for, simplest first. A new rule is a function, a line here and one in `_words`."""
 
-TEXT_FITS: tuple[PairFit, ...] = (_constant_text, _renamed)
+TEXT_FITS: tuple[PairFit, ...] = (_constant, _renamed)
 """What texts are tried for."""

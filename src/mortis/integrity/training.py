@@ -193,9 +193,7 @@ def schema_checks(training: Mapping[str, Kind], log: Mapping[str, Kind]) -> tupl
         if trained and logged:
             words = f"a {trained} in the training table, a {logged} in the log"
         else:
-            words = (
-                "in the training table, and not in the log" if trained else "in the log, and not in the training table"
-            )
+            words = "in the training table, not in the log" if trained else "in the log, not in the training table"
         found.append(
             IntegrityCheck(
                 feature=name,

@@ -84,7 +84,7 @@ def gaps(column: Column) -> Iterable[Reading]:
     share = Share(
         np.column_stack([before, ~before]).astype(np.float64), np.column_stack([after, ~after]).astype(np.float64)
     )
-    reading = share_reading(column, "gaps", share, what="buckets without a row", least=LEAST_GAP)
+    reading = share_reading(column, "gaps", share, what="", least=LEAST_GAP)
     words = (
         f"{int(after.sum())} of {len(after)} buckets hold no row ({_longest(after)} in a row at most), "
         f"{int(before.sum())} of {len(before)} before"
@@ -96,12 +96,22 @@ def gaps(column: Column) -> Iterable[Reading]:
         incident=reading.incident,
         effect=reading.effect,
         rows=(int(column.baseline.rows.sum()), int(column.incident.rows.sum())),
-        p=reading.p,
+        p=reading.p if before.any() else _first_gaps_p(column, int(after.sum())),
         usual=reading.usual,
         least=LEAST_GAP,
         strength=0.0,
         statement=words,
     )
+
+
+def _first_gaps_p(column: Column, empty: int) -> float:
+    """The chance of so many empty buckets where the baseline had none, by a negative binomial law of their rows."""
+    from scipy.special import bdtrc
+
+    rows, buckets = column.baseline.rows.sum(axis=1), len(column.incident.rows)
+    mean, dispersion = float(rows.mean()), _count_dispersion(rows, buckets)
+    shape = 1.0 if dispersion < 1 + 1e-9 else float(np.log(dispersion)) / (dispersion - 1)
+    return float(bdtrc(empty - 1, buckets, np.exp(-mean * shape))) if empty else 1.0
 
 
 def _longest(empty: np.ndarray) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.lab.faults import Fault, WrongVersion, affected, inject, serving
+from mortis.lab.faults import Fault, Missing, WrongVersion, affected, inject, serving
 from mortis.lab.flights import read_flights
 from mortis.lab.model import ArrivalModel, train
 from mortis.lab.scenarios import SCENARIOS, Release, Scenario
@@ -31,8 +31,8 @@ class Truth:
     """What really happened, for those who judge a diagnosis. It never enters the case folder.
 
     Of a fault: its `feature`, `factor` and `offset`, or the `version` that served wrongly; and the `share` (0..1) that
-    it touched of the incident window's rows from the onset on. `slices` names who is hit, each as columns and their
-    values; "null" stands for a missing one.
+    it touched of the incident window's rows from the onset on. Each of `slices` names who is hit, as columns and
+    their values; "null" stands for a missing one.
     """
 
     scenario: str
@@ -246,9 +246,17 @@ def _truth(name: str, scenario: Scenario, fault: Fault | None, asked: pa.Table) 
         fault.onset,
         share=_share(within(asked, scenario.incident), fault),
         scope=scope,
-        slices=(scope,) if scope else (),
+        slices=tuple(_hit(fault)),
         **asdict(fault.kind),
     )
+
+
+def _hit(fault: Fault) -> Iterator[dict[str, str]]:
+    """The ways to name the rows that the fault touches."""
+    if fault.scope:
+        yield dict([fault.scope])
+    if isinstance(fault.kind, Missing):
+        yield {fault.kind.feature: "null"}
 
 
 def _share(flights: pa.Table, fault: Fault) -> float | None:

@@ -20,14 +20,15 @@ class ModelFormat:
     """A format of model files, known by its suffixes.
 
     `fault` says what is wrong with a file by its first bytes (None where nothing is); `load` opens it, under the name
-    that messages bear. `danger` says what opening a file would run; without it, opening is safe.
+    that messages bear, without running anything that the file brings along. `load_trusted` opens it where the user says
+    that its writer is trusted; without it, trust makes no difference.
     """
 
     name: str
     suffixes: tuple[str, ...]
     fault: Callable[[bytes], str | None]
     load: Callable[[Path, str], Scorer]
-    danger: Callable[[Path, str], str] | None = None
+    load_trusted: Callable[[Path, str], Scorer] | None = None
 
 
 MODEL_FORMATS: dict[str, ModelFormat] = {}
@@ -43,17 +44,19 @@ for _format in (
     ModelFormat("ONNX", (".onnx",), onnx.fault, onnx.load),
     ModelFormat("LightGBM", (".txt", ".lgb", ".model"), lightgbm.fault, lightgbm.load),
     ModelFormat("XGBoost", (".json", ".ubj"), xgboost.fault, xgboost.load),
-    ModelFormat("skops", (".skops",), skops.fault, skops.load),
-    ModelFormat("pickle", (".pkl", ".pickle", ".joblib"), pickles.fault, unpickling.load, pickles.danger),
+    ModelFormat("skops", (".skops",), skops.fault, skops.load, unpickling.load),
+    ModelFormat("pickle", (".pkl", ".pickle", ".joblib"), pickles.fault, pickles.refuse, unpickling.load),
 ):
     register_model_format(_format)
 
 
 def open_model(file: Path, *, key: str = "models", unpickle: bool = False) -> Scorer:
-    """The scorer in a model file, by its suffix; a pickle only where `unpickle` allows it, in a process of its own.
+    """The scorer in a model file, by its suffix.
 
-    Raises InputProblem where there is no such file, it isn't what its suffix says, or it would run code and `unpickle`
-    is not set; WorkProblem where it can't be read or a library is missing. `key` is what messages begin with.
+    `unpickle` says that the files' writers are trusted: pickles, and skops files with types that skops doesn't trust, are
+    then opened in a process of their own. Raises InputProblem where there is no such file, it isn't what its suffix says,
+    or it takes that trust and hasn't got it; WorkProblem where it can't be read or a library is missing. `key` is what
+    messages begin with.
     """
     suffix = file.suffix.lower()
     if suffix not in MODEL_FORMATS:
@@ -66,9 +69,7 @@ def open_model(file: Path, *, key: str = "models", unpickle: bool = False) -> Sc
     fault = form.fault(_head(file, name))
     if fault:
         raise InputProblem(f"{name} isn't what its name says: {fault}")
-    if form.danger and not unpickle:
-        raise InputProblem(f"{name}: {form.danger(file, name)}")
-    return form.load(file, name)
+    return form.load_trusted(file, name) if unpickle and form.load_trusted else form.load(file, name)
 
 
 def _head(file: Path, name: str) -> bytes:

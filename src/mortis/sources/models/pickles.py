@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mortis.problems import InputProblem, WorkProblem, listed
 
@@ -25,10 +25,10 @@ def fault(head: bytes) -> str | None:
     return "it is a zip archive; name it by what it holds" if head.startswith(b"PK\x03\x04") else None
 
 
-def danger(file: Path, name: str) -> str:
-    """What opening the pickle would import, and what to hand over instead.
+def refuse(file: Path, name: str) -> NoReturn:
+    """Never a scorer: raises InputProblem with what opening the pickle would import, or that it is none.
 
-    Raises InputProblem where the file is no pickle, WorkProblem where it can't be read.
+    Raises WorkProblem where it can't be read.
     """
     try:
         with file.open("rb") as stream:
@@ -41,9 +41,9 @@ def danger(file: Path, name: str) -> str:
     # What no model needs comes first, so that no number of usual names hides it.
     first = sorted(names, key=lambda one: one.partition(".")[0] in _USUAL)
     what = f"it would import {listed(first, most=8)}" if names else "it would import nothing, so it is no model either"
-    return (
-        f"a pickle runs code when opened; {what}; hand over ONNX, booster-native or skops, or allow it with --unpickle "
-        "if you trust who wrote it"
+    raise InputProblem(
+        f"{name}: a pickle runs code when opened; {what}; hand over ONNX, booster-native or skops, or allow it with "
+        "--unpickle if you trust who wrote it"
     )
 
 

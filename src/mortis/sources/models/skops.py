@@ -1,4 +1,7 @@
-"""skops files: scikit-learn models whose types are looked at before anything is built from them."""
+"""skops files: scikit-learn models whose types are looked at before anything is built from them.
+
+Trees are among what skops doesn't trust: their nodes point to places that scikit-learn doesn't check.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def fault(head: bytes) -> str | None:
 
 
 def load(file: Path, name: str) -> Scorer:
-    """The scorer of a skops file that holds trusted types alone.
+    """The scorer of a skops file that holds types alone that skops trusts.
 
     Raises InputProblem where it holds others, naming them, or is no skops file.
     """
@@ -27,8 +30,8 @@ def load(file: Path, name: str) -> Scorer:
         untrusted = persistence.get_untrusted_types(file=file)
         if untrusted:
             raise InputProblem(
-                f"{name}: it holds types that skops doesn't trust: {listed(untrusted)}; hand over the model without "
-                "them, or as ONNX"
+                f"{name}: it holds types that skops doesn't trust: {listed(untrusted)}; hand over the model as ONNX, or "
+                "allow it with --unpickle if you trust who wrote it"
             )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

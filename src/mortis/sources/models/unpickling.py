@@ -1,11 +1,12 @@
-"""Pickles that the user allows, opened and scored in a process of their own.
+"""Files that may run code and that the user trusts, opened and scored in a process of their own.
 
 It is a process without the caller's environment variables and working folder, ended when it takes too long. It is no
-sandbox: a pickle may still do whatever the user who runs Mortis may do.
+sandbox: such a file may still do whatever the user who runs Mortis may do.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -32,7 +33,7 @@ _CHILD = "import sys; sys.path.append(sys.argv[1]); from mortis.sources.models.w
 
 
 def load(file: Path, name: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Scorer:
-    """The scorer of a pickle, which a process of its own opens now and keeps until the scorer is let go.
+    """The scorer of a trusted file, which a process of its own opens now and keeps until the scorer is let go.
 
     Raises InputProblem where the object is no model, WorkProblem where opening it fails or takes too long.
     """
@@ -73,8 +74,9 @@ class _Worker:
                 start_new_session=True,
             )
         self.answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(target=_pass_on, args=(self.process.stdout, self.answers), daemon=True).start()
-        self.stop = weakref.finalize(self, _end, self.process, self.folder)
+        reader = threading.Thread(target=_pass_on, args=(self.process.stdout, self.answers), daemon=True)
+        reader.start()
+        self.stop = weakref.finalize(self, _end, self.process, reader, self.folder)
 
     def scores(self, columns: Mapping[str, Column]) -> Floats:
         """The model's prediction for the columns.
@@ -131,19 +133,23 @@ class _Worker:
         return answer
 
     def _last_error(self) -> str:
+        """The last line that the process, which is about to end, wrote as an error."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
         text = self.errors.read_text(encoding="utf-8", errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1] if lines else f"exit code {self.process.wait(timeout=5)}, and no message"
+        return lines[-1] if lines else f"exit code {self.process.poll()}, and no message"
 
 
 def _pass_on(stream: IO[bytes], answers: queue.SimpleQueue[bytes]) -> None:
     """Pass the lines on, and an empty one where the stream ends: a pipe's own reading knows no timeout everywhere."""
-    for line in stream:
-        answers.put(line)
+    with stream:
+        for line in stream:
+            answers.put(line)
     answers.put(b"")
 
 
-def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+def _end(process: subprocess.Popen[bytes], reader: threading.Thread, folder: tempfile.TemporaryDirectory[str]) -> None:
     """End the process and what it started, and remove its folder."""
     if process.poll() is None:
         if sys.platform == "win32":
@@ -151,6 +157,7 @@ def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[s
         else:
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    reader.join(timeout=5)
     if process.stdin:
         process.stdin.close()
     folder.cleanup()

@@ -1,4 +1,4 @@
-"""The program of the process that opens a pickle: it describes the model, then scores rows at each request."""
+"""The program of the process that opens a trusted file: it describes the model, then scores rows at each request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 
 from mortis.problems import Problem
 from mortis.sources.models.estimators import estimator_scorer
-from mortis.sources.models.scorer import Scorer
+from mortis.sources.models.scorer import Scorer, needed
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Open the pickle named first, calling it by the name that comes second, and answer until standard input ends.
+    """Open the file named first, calling it by the name that comes second, and answer until standard input ends.
 
-    An error of the pickle's own ends the program with its message on standard error.
+    An error of the file's own ends the program with its message on standard error.
     """
     file, name = arguments
     # What the model prints must not come between the answers.
@@ -38,7 +38,10 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _opened(file: Path) -> Any:
-    """The object in the file; joblib reads its own files and plain pickles."""
+    """The object in the file, trusted whatever it is; joblib reads its own files and plain pickles."""
+    if file.suffix.lower() == ".skops":
+        persistence = needed("skops.io")
+        return persistence.load(file, trusted=persistence.get_untrusted_types(file=file))
     try:
         joblib = importlib.import_module("joblib")
     except ModuleNotFoundError:

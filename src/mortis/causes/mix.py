@@ -1,0 +1,172 @@
+"""Mix shift: whether segments changed their share of the rows while none of them fared worse (Simpson's paradox)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly, since_onset
+from mortis.intervals import newcombe
+from mortis.profiles import Floats, Tally
+from mortis.records import CauseVerdict, Interval, Rate, Window
+
+DRAWS = 1000
+NAME = "split the rise exactly within and between segments"
+MOST, CLEARLY, HALF = 0.8, 0.5, 0.5
+NOTABLE = 0.05  # of the rise: below it, a value whose rate rose doesn't matter however sure that is
+RISKY = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """Rows that the metric is about, and its errors among them, by value of a column: (values,)."""
+
+    n: Floats
+    errors: Floats
+
+    @property
+    def rate(self) -> float:
+        """Errors over all values."""
+        return float(self.errors.sum() / self.n.sum())
+
+    def rates(self, absent: float) -> Floats:
+        """Errors by value; `absent` where there are no rows."""
+        return np.where(self.n > 0, self.errors / np.maximum(self.n, 1), absent)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A column's split of the rise: the share that lies between its values, and the values that fared worse."""
+
+    column: str
+    values: tuple[str, ...]
+    before: Counts
+    during: Counts
+    between: float
+    risen: tuple[str, ...]
+
+
+def decide_mix(facts: Facts) -> Iterable[Outcome]:
+    """E3: the change of the error rate split exactly within and between a column's values; the best column counts."""
+    splits = [split for column, sums in _columns(facts) if (split := _split(facts, column, sums)) is not None]
+    if not splits:
+        yield plainly("E3", "not_tested", NAME, "not tested, because there are no columns or no rise of errors")
+        return
+    best = max(splits, key=lambda one: (not one.risen, min(one.between, 1.0)))
+    share = _interval(best, len(splits), facts.rng())
+    verdict = _verdict(best, share)
+    result = (
+        f"{percent(best.between)} of the rise of the error rate comes from other shares of the values of {best.column}, "
+        f"{percent(1 - best.between)} from other error rates within them"
+    )
+    if best.risen:
+        result += f"; errors rose where {best.column} is {', '.join(best.risen[:3])}"
+    elif verdict == "confirmed":
+        result += "; no value of it fares worse than before"
+    if verdict in ("confirmed", "supported"):
+        yield Outcome("E3", verdict, NAME, result, 0.9 if verdict == "confirmed" else 0.6, share, (best.column,))
+    else:
+        yield plainly("E3", verdict, NAME, result)
+
+
+def _verdict(best: Split, share: Interval) -> CauseVerdict:
+    if best.between < HALF or best.risen:
+        return "refuted" if best.between < HALF else "inconclusive"
+    if best.between >= MOST and share.low >= CLEARLY:
+        return "confirmed"
+    return "inconclusive"
+
+
+def _columns(facts: Facts) -> Iterable[tuple[str, Tally]]:
+    """Each feature's counts by (bucket, version, outcome) and value or bin."""
+    for name, column in facts.profile.categories.items():
+        if name in facts.before.features:
+            yield name, column.sums
+    for name, number in facts.profile.numbers.items():
+        if name in facts.before.features:
+            bins = [i for i, slot in enumerate(number.sums.slots) if slot.startswith("bin:") or slot == "nulls"]
+            slots = tuple(number.sums.slots[i] for i in bins)
+            yield name, Tally(number.sums.cells, slots, number.sums.values[:, bins])
+
+
+def _split(facts: Facts, column: str, sums: Tally) -> Split | None:
+    """The column's split, or None where there are no rows or no rise."""
+    old, new = _counts(facts, sums, facts.failure.baseline_window), _counts(facts, sums, since_onset(facts.failure))
+    if old is None or new is None or new.rate <= old.rate:
+        return None
+    between, within = split_by_value(old, new)
+    rise = new.rate - old.rate
+    risen = tuple(
+        value
+        for value, part, worse in zip(sums.slots, within, _fared_worse(old, new), strict=True)
+        if worse and part >= NOTABLE * rise
+    )
+    return Split(column, sums.slots, old, new, float(between.sum() / rise), risen)
+
+
+def split_by_value(old: Counts, new: Counts) -> tuple[Floats, Floats]:
+    """What each value adds to the rise of the error rate by its share of the rows, and by its own rate: (values,) each.
+
+    Together they sum to the rise. A value that one window lacks has that window's overall rate there.
+
+    >>> old, new = Counts(np.array([90.0, 10]), np.array([9.0, 5])), Counts(np.array([50.0, 50]), np.array([5.0, 25]))
+    >>> [round(float(part.sum()), 3) for part in split_by_value(old, new)]
+    [0.16, 0.0]
+
+    Source: Kitagawa (1955), "Components of a difference between two rates".
+    """
+    before, after = old.n / old.n.sum(), new.n / new.n.sum()
+    was, now = old.rates(old.rate), new.rates(new.rate)
+    return (after - before) * (was + now) / 2, (now - was) * (before + after) / 2
+
+
+def _fared_worse(old: Counts, new: Counts) -> Bools:
+    """Values whose error rate rose beyond chance; one that is new is held against the whole baseline."""
+    confidence = 1 - RISKY / max(1, len(old.n))
+    whole = Rate(int(old.errors.sum()), int(old.n.sum()))
+    rose = np.zeros(len(old.n), dtype=bool)
+    for i in np.flatnonzero(new.n > 0):
+        before = Rate(int(old.errors[i]), int(old.n[i])) if old.n[i] else whole
+        rose[i] = newcombe(before, Rate(int(new.errors[i]), int(new.n[i])), confidence=confidence).low > 0
+    return rose
+
+
+def _counts(facts: Facts, sums: Tally, window: Window) -> Counts | None:
+    """The counts of a window; None where it has no rows that the metric is about."""
+    judgement = facts.metric.judgement
+    start, end = window.start.timestamp(), window.end.timestamp()
+
+    def count(outcomes: Iterable[str]) -> Floats:
+        kept = set(outcomes)
+        inside = sums.where(lambda cell: start <= int(cell[0]) < end and cell[2] in kept)
+        return np.asarray(inside.values.sum(axis=0))
+
+    n = count(judgement.among)
+    return Counts(n, count(judgement.errors)) if n.sum() else None
+
+
+def _interval(one: Split, columns: int, rng: np.random.Generator) -> Interval:
+    """The share between the values with limits by a bootstrap of the counts, wide enough for the best of the columns."""
+    rows = int(one.before.n.sum() + one.during.n.sum())
+    old, new = (_drawn(counts, rng) for counts in (one.before, one.during))
+    shares = np.array([_share(Counts(*a), Counts(*b)) for a, b in zip(old, new, strict=True)])
+    if np.mean(np.isfinite(shares)) < 1 - RISKY / 2:
+        return Interval(one.between, float("nan"), float("nan"), rows)
+    tail = RISKY / 2 / columns
+    low, high = np.quantile(shares[np.isfinite(shares)], [tail, 1 - tail])
+    return Interval(one.between, float(low), float(high), rows)
+
+
+def _drawn(counts: Counts, rng: np.random.Generator) -> Floats:
+    """Draws (draws, 2, values) of rows and errors."""
+    cells = np.stack([counts.errors, counts.n - counts.errors])
+    total = int(cells.sum())
+    drawn = rng.multinomial(total, (cells / total).ravel(), size=DRAWS).reshape(DRAWS, *cells.shape)
+    return np.stack([drawn.sum(axis=1), drawn[:, 0]], axis=1).astype(float)
+
+
+def _share(old: Counts, new: Counts) -> float:
+    rise = new.rate - old.rate
+    return float(split_by_value(old, new)[0].sum() / rise) if rise > 0 else float("nan")

@@ -1,0 +1,39 @@
+"""A remedy tried: what the metric would have been on the incident's rows, and what part of the fall that takes back."""
+
+from __future__ import annotations
+
+from mortis.causes.facts import Facts, Remedy, percent
+from mortis.causes.replay import remedied
+from mortis.causes.scoring import Judged, Recovery, recovery
+
+
+def judged_with(facts: Facts, *remedies: Remedy) -> Judged:
+    """The incident's rows as the metric would have taken them under the remedies together."""
+    sample, keep = remedied(facts, remedies)
+    return facts.judged(sample).only(keep)
+
+
+def tried(facts: Facts, remedy: Remedy) -> Recovery:
+    """What the remedy by itself takes back."""
+    return recovery(
+        facts.metric,
+        facts.judged(facts.before),
+        facts.judged(facts.during),
+        judged_with(facts, remedy),
+        rng=facts.rng(),
+    )
+
+
+def says(found: Recovery, metric: str) -> str:
+    """A recovery in words: the metric as it was, as it would have been, and the part of the fall taken back."""
+    moved = f"{metric} would be {found.after:.4g} instead of {found.during:.4g} ({found.before:.4g} in the baseline)"
+    if found.share.low != found.share.low:
+        return f"{moved}; the sampled rows don't show the fall clearly, so no share of it can be told"
+    value = found.share.value
+    how = "nothing" if abs(value) < 0.005 else "more than all" if value > 1.005 else percent(value)
+    if value <= -0.005:
+        return f"{moved}: worse, not better (n = {found.share.n:,})"
+    limits = f"{percent(found.share.low)} to {percent(found.share.high)}"
+    return f"{moved}: that takes back {how} of the fall (95 % interval {limits}, n = {found.share.n:,})"
+
+

@@ -26,7 +26,18 @@ from mortis.rows import Column, RowSample, is_number
 
 Bools = npt.NDArray[np.bool_]
 NAMES = (
-    *("age", "workclass", "fnlwgt", "education", "education_num", "marital", "occupation", "relationship", "race", "sex"),
+    *(
+        "age",
+        "workclass",
+        "fnlwgt",
+        "education",
+        "education_num",
+        "marital",
+        "occupation",
+        "relationship",
+        "race",
+        "sex",
+    ),
     *("capital_gain", "capital_loss", "hours", "native_country"),
 )
 NUMBERS = frozenset({"age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours"})
@@ -143,7 +154,7 @@ def changed(name: str, values: Callable[[Column], Any]) -> Callable[[RowSample, 
 
 def near(key: str, value: float, tolerance: float = 0.01) -> Callable[[Mapping[str, str | float]], bool]:
     """Whether a parameter lies within a relative tolerance of the truth."""
-    return lambda found: abs(float(found.get(key, np.nan)) - value) <= tolerance * abs(value)
+    return lambda found: abs(float(found.get(key, np.nan)) - value) <= tolerance * abs(value) + 1e-9
 
 
 def same(key: str, value: str | float) -> Callable[[Mapping[str, str | float]], bool]:
@@ -160,7 +171,11 @@ def scaled(name: str, factor: float, offset: float = 0.0) -> Injection:
     label = f"{name} x {factor:.4g}" + (f" + {offset:.4g}" if offset else "")
     near_factor, near_offset = near("factor", factor, 0.02), near("offset", offset, 0.05)
     return Injection(
-        label, ("unit",), (name,), changed(name, lambda v: v * factor + offset), lambda p: near_factor(p) and near_offset(p)
+        label,
+        ("sign",) if factor == -1 else ("unit",),
+        (name,),
+        changed(name, lambda v: v * factor + offset),
+        lambda p: near_factor(p) and (factor == -1 or near_offset(p)),
     )
 
 
@@ -183,7 +198,11 @@ def defaulted(name: str, value: str) -> Injection:
 def clipped(name: str, bound: float, side: str) -> Injection:
     limit = np.minimum if side == "upper" else np.maximum
     return Injection(
-        f"{name} clipped {side} {bound:g}", ("clip",), (name,), changed(name, lambda v: limit(v, bound)), same("bound", bound)
+        f"{name} clipped {side} {bound:g}",
+        ("clip",),
+        (name,),
+        changed(name, lambda v: limit(v, bound)),
+        same("bound", bound),
     )
 
 
@@ -201,7 +220,9 @@ def curved(name: str, function: str) -> Injection:
 def swapped(one: str, other: str) -> Injection:
     def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # one signature
         first, second = sample.features[one], sample.features[other]
-        return sample.with_feature(one, np.where(rows, second, first)).with_feature(other, np.where(rows, first, second))
+        return sample.with_feature(one, np.where(rows, second, first)).with_feature(
+            other, np.where(rows, first, second)
+        )
 
     return Injection(f"{one} <-> {other}", ("swap",), (one, other), put, anything)
 
@@ -235,7 +256,10 @@ def remapped(name: str, mapping: Mapping[Any, Any], label: str) -> Injection:
 
     def right(found: Mapping[str, str | float]) -> bool:
         said = json.loads(str(found.get("mapping", "{}")))
-        said = {f"{float(a)}" if is_text_number(a) else a: f"{float(b)}" if is_text_number(b) else b for a, b in said.items()}
+        said = {
+            f"{float(a)}" if is_text_number(a) else a: f"{float(b)}" if is_text_number(b) else b
+            for a, b in said.items()
+        }
         hits = sum(said.get(old, old) == new for old, new in truth.items())
         return hits >= 0.75 * len(truth)
 
@@ -302,7 +326,13 @@ def struck_rows(sample: RowSample, severity: str, segment: tuple[str, str], rng:
 
 
 def judged(
-    injection: Injection, baseline: RowSample, incident: RowSample, model: Model, *, severity: str, segment: tuple[str, str]
+    injection: Injection,
+    baseline: RowSample,
+    incident: RowSample,
+    model: Model,
+    *,
+    severity: str,
+    segment: tuple[str, str],
 ) -> Scored:
     """One injection put in, proposed for, and compared with the truth."""
     rng = np.random.default_rng(5)
@@ -312,8 +342,12 @@ def judged(
     proposals = propose(baseline, hit, rng=np.random.default_rng(1))
     seconds = time.perf_counter() - start
     answer = proposals[0] if proposals else None
-    kind_right = answer is not None and answer.kind in injection.kinds and set(answer.features) == set(injection.features)
-    right = answer is not None and kind_right and injection.right(answer.parameters) and in_place(answer, severity, segment)
+    kind_right = (
+        answer is not None and answer.kind in injection.kinds and set(answer.features) == set(injection.features)
+    )
+    right = (
+        answer is not None and kind_right and injection.right(answer.parameters) and in_place(answer, severity, segment)
+    )
     return Scored(injection, severity, model.f1(incident) - model.f1(hit), answer, kind_right, right, seconds)
 
 
@@ -351,7 +385,9 @@ def summary(scored: list[Scored]) -> str:
     lines = []
     for label, chosen in (("all", scored), (f"F1 fell by >= {HURTS:g} points", [s for s in scored if s.fall >= HURTS])):
         right, kind = sum(s.right for s in chosen), sum(s.kind_right for s in chosen)
-        lines.append(f"{label}: kind {kind} of {len(chosen)}, kind and parameter {right} ({right / max(1, len(chosen)):.0%})")
+        lines.append(
+            f"{label}: kind {kind} of {len(chosen)}, kind and parameter {right} ({right / max(1, len(chosen)):.0%})"
+        )
     seconds = [s.seconds for s in scored]
     return "\n".join([*lines, f"seconds: median {np.median(seconds):.2f}, most {max(seconds):.2f}"])
 

@@ -186,8 +186,8 @@ def bad_json(file: Path) -> None:
 CASE_FILE = [
     stated(
         "unknown key",
-        "incident.yaml line 25: unknown key 'failur'; did you mean 'failure'? keys there: " + SECTIONS,
-        failur={"metric": "f1"},
+        "incident.yaml line 25: unknown key 'failures'; did you mean 'failure'? keys there: " + SECTIONS,
+        failures={"metric": "f1"},
     ),
     stated(
         "unknown nested key",
@@ -475,8 +475,8 @@ COLUMNS_HELD = [
     ),
     stated(
         "feature that is absent",
-        f"predictions.features: column 'amont' not found in log.parquet; did you mean 'amount'? there are: {COLUMNS}",
-        predictions__features=["amont"],
+        f"predictions.features: column 'amounts' not found in log.parquet; did you mean 'amount'? there are: {COLUMNS}",
+        predictions__features=["amounts"],
     ),
     logged(
         "column with quotes in its name",
@@ -622,8 +622,8 @@ LABELS = [
 TASKS = [
     stated(
         "unknown metric",
-        f"failure.metric: 'acuracy' is not a metric of a binary model; did you mean 'accuracy'? there are {BINARY}",
-        failure__metric="acuracy",
+        f"failure.metric: 'accurate' is not a metric of a binary model; did you mean 'accuracy'? there are {BINARY}",
+        failure__metric="accurate",
     ),
     stated(
         "metric of another task",
@@ -669,9 +669,9 @@ TASKS = [
 DATABASES = [
     database(
         "unknown kind of database",
-        "predictions.table: postgrsql://anna:***@host/db: unknown kind of database 'postgrsql'; write it like "
+        "predictions.table: postgres://anna:***@host/db: unknown kind of database 'postgres'; write it like "
         "postgresql://host/name or sqlite:///file.db",
-        "postgrsql://anna:secret@host/db",
+        "postgres://anna:secret@host/db",
         query="SELECT 1",
     ),
     database(
@@ -694,9 +694,9 @@ DATABASES = [
     ),
     database(
         "query that is wrong",
-        'sqlite:///{here}/log.db: the query failed: near "SELCT": syntax error',
+        'sqlite:///{here}/log.db: the query failed: near "SELEKT": syntax error',
         "sqlite:///log.db",
-        query="SELCT * FROM log",
+        query="SELEKT * FROM log",
     ),
     database(
         "table that is absent",

@@ -100,7 +100,7 @@ def test_the_schema_takes_what_the_parser_takes() -> None:
     [
         {},
         {"predictions": {"table": "log.csv"}},
-        {"predictions": LEAST["predictions"] | {"table": {"url": "sqlite:///x"}, "tabel": 1}},
+        {"predictions": LEAST["predictions"] | {"table": {"url": "sqlite:///x"}, "tables": 1}},
         {"predictions": LEAST["predictions"] | {"table": 5}},
         LEAST | {"model": {"task": "binery"}},
         LEAST | {"windows": {"baseline": ["2013-06-01"]}},
@@ -234,8 +234,8 @@ def test_what_the_key_of_a_refusal_is() -> None:
     assert refusal(LEAST | {"failure": {"expected": True}}) == (
         "incident.yaml: failure.expected: True is neither a number nor `baseline`"
     )
-    assert refusal({"predictions": LEAST["predictions"] | {"table": {"url": "x", "qery": "y"}}}) == (
-        "incident.yaml: unknown key 'qery'; did you mean 'query'? keys there: url, query, table"
+    assert refusal({"predictions": LEAST["predictions"] | {"table": {"url": "x", "queries": "y"}}}) == (
+        "incident.yaml: unknown key 'queries'; did you mean 'query'? keys there: url, query, table"
     )
     assert refusal(LEAST | {"models": [{"version": "v1", "file": "a"}, {"version": "v2"}]}) == (
         "incident.yaml: missing key 'models.1.file'; it is compulsory"

@@ -158,7 +158,34 @@ def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
         ("mortis.errors.scan.PSEUDO_ROWS", "errors", "by {:.0f} rows so that"),
         ("mortis.engine.layout.BINS", "errors", "into {} bins"),
         ("mortis.engine.coding.CODED_CATEGORIES", "errors", "by their {} commonest values"),
-        ("mortis.investigation.ROWS_SEARCHED", "errors", "about {:,} rows per window"),
+        ("mortis.questions.ROWS_SEARCHED", "errors", "about {:,} rows per window"),
+        ("mortis.integrity.checks.MARGIN", "integrity", "more than {} times the largest"),
+        ("mortis.integrity.checks.MOST_Q", "integrity", "all checks of the case is at most {:.0%}"),
+        ("mortis.questions.MOST_FLAGGED", "integrity", "lists the {} strongest"),
+        ("mortis.questions.ROWS_WEIGHED", "causes", "Up to {:,} rows per window"),
+        ("mortis.causes.replay.REPRODUCED", "causes", "reproduce at least {:.0%} of the logged answers"),
+        ("mortis.causes.replay.TOLERANCE", "causes", "reproduced within {:.5f}"),
+        ("mortis.causes.versions.RISEN", "causes", "larger share of the rows than in the baseline, by at least {:.0%}"),
+        ("mortis.causes.infrastructure.RISEN", "causes", "gained at least {:.0%} of the rows"),
+        ("mortis.causes.infrastructure.REPEATED", "causes", "at least {:.0%} more rows than before repeat"),
+        ("mortis.causes.scoring.DRAWS", "causes", "from {} paired bootstrap draws"),
+        ("mortis.causes.scoring.CONFIRMED", "causes", "lies wholly at or above {:.0%}"),
+        ("mortis.causes.scoring.CONFIRMED", "causes", "lies wholly below {:.0%}"),
+        ("mortis.causes.scoring.SUPPORTED", "causes", "lies above 0, and the part is at least {:.0%}"),
+        ("mortis.causes.repairs.SAME", "causes", "within {:.0%} of the fall"),
+        ("mortis.causes.weighing.EXPLAINED", "causes", "explain at least {:.0%} of the drop"),
+        ("mortis.causes.mix.MOST", "causes", "at least {:.0%} lies between the values"),
+        ("mortis.causes.mix.CLEARLY", "causes", "surely more than {:.0%}"),
+        ("mortis.causes.world.MOST", "causes", "*Supported*, if the part is at least {:.0%} and"),
+        ("mortis.causes.world.CLEARLY", "causes", "and surely at least {:.0%}"),
+        ("mortis.causes.world.LITTLE", "causes", "surely less than {:.0%}"),
+        ("mortis.causes.world.NO_SUPPORT", "causes", "an AUC of {:.2f} or more"),
+        ("mortis.causes.world.FEWEST_ROWS", "causes", "at least {} rows per window"),
+        ("mortis.causes.attribution.MOST_SHARED", "causes", "the first {} of them"),
+        ("mortis.guards.FAILS", "causes", "at least {:.0%} of the incident's days fail"),
+        ("mortis.guards.MOST_ALARMS", "causes", "at most {:.0%} of the baseline's days"),
+        ("mortis.guards.FEWEST_DAYS", "causes", "at least {} days of baseline"),
+        ("mortis.guards.FEWEST_ROWS_A_DAY", "causes", "with {} rows each"),
     ],
 )
 def test_figures_in_the_text_are_those_of_the_code(constant: str, page: str, phrase: str) -> None:
@@ -173,10 +200,10 @@ def test_the_tutorial_tells_what_the_demo_prints() -> None:
     transcript = text_of("README.md").split("<!-- begin transcript -->")[1].split("<!-- end transcript -->")[0]
     transcript = " ".join(transcript.split())  # a thin space stands before a percent sign
     tutorial = text_of("docs/tutorial.md").split("## When nothing is wrong")[0]
-    for figure in ("0.885", "0.595", "0.289", "15 windows", "2013-11-07", "105 %"):
+    for figure in ("0.894", "0.613", "0.28", "15 windows", "2013-11-07", "99 %", "89 % to 112 %"):
         assert figure in transcript, f"{figure} is no longer what the demo prints: mend docs/tutorial.md"
         assert figure in tutorial
-    assert "Precision fell from 0.885 to 0.595" in text_of("README.md").split("</picture>")[0].replace(" p", " P")
+    assert "Precision fell from 0.894 to 0.613" in text_of("README.md").split("</picture>")[0].replace(" p", " P")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import time
 import zipfile
 from pathlib import Path
 
-import joblib
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -33,6 +32,7 @@ from mortis.sources.models.pickles import imports_of
 from mortis.sources.models.scorer import needed
 
 xgb = pytest.importorskip("xgboost", reason="xgboost is not installed")
+joblib = pytest.importorskip("joblib", reason="joblib is not installed")
 skops_io = pytest.importorskip("skops.io", reason="skops is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 skl2onnx = pytest.importorskip("skl2onnx", reason="skl2onnx is not installed")
@@ -79,6 +79,10 @@ def categorical(frame):
 
 def close(scores, expected, tolerance=1e-12):
     np.testing.assert_allclose(scores, expected, rtol=0, atol=tolerance)
+
+
+def first_column(columns):
+    return next(iter(columns.values()))
 
 
 def boosted(data, label, **settings):
@@ -561,7 +565,7 @@ class TestUnpickling:
         joblib.dump(model, tmp_path / "v1.pkl")
         scorer = open_model(tmp_path / "v1.pkl", unpickle=True)
         assert scorer.classes == ("late", "punctual")
-        close(scorer.score(columns, positive="late"), model.predict_proba(categorical(frame))[:, 0])
+        close(scorer.score(columns, positive="late"), np.asarray(model.predict_proba(categorical(frame)))[:, 0])
         other = xgb.XGBClassifier(n_estimators=5, enable_categorical=True, n_jobs=1).fit(categorical(frame), late)
         joblib.dump(other, tmp_path / "v2.pkl")
         scores = open_model(tmp_path / "v2.pkl", unpickle=True).score(columns)
@@ -618,7 +622,7 @@ class TestUnpickling:
 
 class TestScorer:
     def test_missing_features_are_named_with_the_nearest(self):
-        scorer = Scorer("m", lambda columns: columns["dep_delay"], features=("dep_delay",))
+        scorer = Scorer("m", first_column, features=("dep_delay",))
         with pytest.raises(
             InputProblem, match=r"are not given: dep_delay; did you mean 'dep_dely'\? there are: dep_dely"
         ):
@@ -630,7 +634,7 @@ class TestScorer:
         assert Scorer("m", lambda _: pytest.fail("asked"), classes=("a", "b", "c")).score(none).shape == (0, 3)
 
     def test_columns_of_different_lengths_and_no_columns_are_told(self):
-        scorer = Scorer("m", lambda columns: columns["a"])
+        scorer = Scorer("m", first_column)
         for wrong in ({"a": np.zeros(2), "b": np.zeros(3)}, {}):
             with pytest.raises(InputProblem, match="must be of one length"):
                 scorer.score(wrong)
@@ -688,7 +692,7 @@ class TestOpening:
 
     def test_a_third_partys_format_takes_the_same_door(self, tmp_path, monkeypatch):
         monkeypatch.setattr("mortis.sources.models.MODEL_FORMATS", dict(MODEL_FORMATS))
-        mean = ModelFormat("mean", (".mean",), lambda _: None, lambda _, name: Scorer(name, lambda c: c["a"]))
+        mean = ModelFormat("mean", (".mean",), lambda _: None, lambda _, name: Scorer(name, first_column))
         register_model_format(mean)
         (tmp_path / "v1.mean").write_text("a")
         close(open_model(tmp_path / "v1.mean").score({"a": np.array([2.0])}), [2.0])

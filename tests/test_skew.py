@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from mortis.integrity.skew import skew, skew_of
-from mortis.rows import Column, RowSample
+from mortis.rows import Column, RowSample, Texts
 
 N = 1000
 
 
 @pytest.fixture
-def offline(rng) -> np.ndarray:
+def offline(rng) -> NDArray[np.float64]:
     """Values of the training pipeline, a few of them zero or missing."""
-    values = rng.normal(50, 20, N)
+    values: NDArray[np.float64] = rng.normal(50, 20, N)
     values[::50], values[1::70] = 0.0, np.nan
     return values
 
@@ -30,11 +34,11 @@ def sample(features: dict[str, Column]) -> RowSample:
     )
 
 
-def texts(values) -> np.ndarray:
+def texts(values) -> Texts:
     return np.array(values, dtype=object)
 
 
-NUMBERS = {
+NUMBERS: dict[str, tuple[Callable[[Any], Any], dict[str, str | float]]] = {
     "factor": (lambda x: 60 * x, {"factor": 60.0}),
     "sign": (lambda x: -x, {"factor": -1.0}),
     "offset": (lambda x: x + 273.15, {"offset": 273.15}),
@@ -52,7 +56,7 @@ NAMED = {"sign": "factor", "truncated": "rounded"}
 def test_rules_of_numbers_are_found_with_their_parameters(rng, offline, rule, part):
     made, parameters = NUMBERS[rule]
     hit = rng.random(N) < part
-    served = np.where(hit & ~np.isnan(offline), made(offline), offline)
+    served: NDArray[np.float64] = np.where(hit & ~np.isnan(offline), made(offline), offline)
     found = skew_of("x", served, offline)
     assert found.how == NAMED.get(rule, rule)
     assert found.explained >= 0.95
@@ -111,7 +115,7 @@ def test_any_texts_are_compared(values, data):
 
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=1, max_size=30))
 def test_any_numbers_are_compared(pairs):
-    served, offline = (np.array(side) for side in zip(*pairs, strict=True))
+    served, offline = (np.array(side, dtype=np.float64) for side in zip(*pairs, strict=True))
     found = skew_of("x", served, offline)
     assert 0 <= found.explained <= 1
     assert found.mismatch.low <= found.mismatch.value <= found.mismatch.high

@@ -110,7 +110,7 @@ def test_parts_of_a_log_are_the_log(tmp_path: Path, expected: Failure) -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [lambda: log(), lambda: log().to_pandas(), lambda: pl.from_arrow(log())], ids=["Arrow", "pandas", "Polars"]
+    "frame", [log, lambda: log().to_pandas(), lambda: pl.from_arrow(log())], ids=["Arrow", "pandas", "Polars"]
 )
 def test_frames_are_tables(frame: Any, expected: Failure) -> None:
     """A frame from Python has the answer of the file with its rows."""
@@ -258,10 +258,10 @@ def postgres() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     data, bin_ = home / "data", programs[-1].parent
-    shown = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home}
-    make = [bin_ / "initdb", "-D", data, "-U", "mortis", "-A", "trust", "-E", "UTF8", "--no-sync"]
+    shown: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": home}
+    make: list[str | Path] = [bin_ / "initdb", "-D", data, "-U", "mortis", "-A", "trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(make, check=True, **shown, **user)
-    serve = [bin_ / "postgres", "-D", data, "-k", home, "-h", "127.0.0.1", "-p", str(port), "-F"]
+    serve: list[str | Path] = [bin_ / "postgres", "-D", data, "-k", home, "-h", "127.0.0.1", "-p", str(port), "-F"]
     server = subprocess.Popen(serve, **shown, **user)
     try:
         for _ in range(100):
@@ -285,6 +285,7 @@ def fill(url: str, table: pa.Table) -> None:
     kinds = "request_id text, ts timestamptz, y_pred int, y_score numeric, y_true int, region text"
     with psycopg.connect(url, autocommit=False) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS log")
+        cursor.execute("CREATE SEQUENCE IF NOT EXISTS counter")
         cursor.execute(f"CREATE TABLE log ({kinds}, amount float8, latency float8)")
         with cursor.copy("COPY log FROM STDIN") as copy:
             for row in table.to_pylist():
@@ -317,9 +318,9 @@ def test_a_query_only_reads(postgres: str) -> None:
     """A query that writes is refused by the server, and what it refuses is the query's fault."""
     fill(postgres, log().slice(0, 3))
     for query, reason in (
-        ("DELETE FROM log RETURNING *", "cannot execute DELETE in a read-only transaction"),
+        ("SELECT nextval('counter')", r"cannot execute nextval\(\) in a read-only transaction"),
         ("SELECT * FROM logs", 'relation "logs" does not exist'),
-        ("SELCT 1", 'syntax error at or near "SELCT"'),
+        ("SELEKT 1", 'syntax error at or near "SELEKT"'),
     ):
         with pytest.raises(InputProblem, match=f"the query failed: {reason}") as problem:
             list(read_query(postgres, query))
@@ -329,7 +330,7 @@ def test_a_query_only_reads(postgres: str) -> None:
 
 def test_a_database_that_is_absent_is_no_mistake_of_the_query(postgres: str) -> None:
     """What can't be reached ends with 3."""
-    with pytest.raises(WorkProblem, match='can\'t be reached: .*database "absent" does not exist'):
+    with pytest.raises(WorkProblem, match=r'can\'t be reached: .*database "absent" does not exist'):
         list(read_query(postgres.replace("/postgres", "/absent"), "SELECT 1"))
 
 

@@ -71,7 +71,7 @@ def test_any_change_of_any_column_is_seen_and_named(found, data):
 
 
 def test_the_order_of_columns_does_not_matter():
-    turned = TableFingerprint(1000, dict(reversed(table().columns.items())))
+    turned = TableFingerprint(1000, dict(reversed(list(table().columns.items()))))
     assert turned.text() == table().text()
 
 

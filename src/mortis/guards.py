@@ -1,4 +1,4 @@
-"""Guards: from a confirmed cause to a check by day that fails on the incident and passes on the baseline."""
+"""Guards: from a cause that stands to a check by day that fails on the incident and passes on the baseline."""
 
 from __future__ import annotations
 
@@ -6,143 +6,184 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from mortis.causes.facts import Facts
-from mortis.causes.replay import replay
+from mortis.causes.facts import Bools, Facts
+from mortis.causes.infrastructure import first_rows
+from mortis.causes.replay import nulls, replay
+from mortis.causes.scoring import errors_among
 from mortis.profiles import Floats
 from mortis.records import Cause, Guard
-from mortis.rows import RowSample, is_number
+from mortis.rows import Column, RowSample, is_number
 
 DAY = 86400
 FEWEST_ROWS_A_DAY = 8
 FEWEST_DAYS = 5
+FAILS = 0.5  # of the incident's days must lie outside the bounds
+MOST_ALARMS = 0.2  # of the baseline's days, each held against the others
 MARGIN = 0.5  # of the baseline's spread, beyond its extremes
+LEAST_SHARE, LEAST_PART = 0.005, 0.05  # bounds are at least this far from a share, or from any other figure
+MOST_LISTED = 20
+VERSION = "(version)"
 
-Figure = Callable[[RowSample], float]
+Values = Callable[[RowSample], Floats]
+"""A figure of each row; NaN where the row doesn't count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One figure to watch by day, in words and as a function of a day's rows, in the rows where a scope holds."""
+    """A figure to watch by day: the mean (for 0 and 1, the share) or the median of rows, where a scope holds."""
 
     what: str
-    figure: Figure
+    values: Values
     scope: str = ""
+    median: bool = False
 
 
 def make_guards(causes: Iterable[Cause], facts: Facts) -> tuple[Guard, ...]:
-    """The guards of the confirmed and supported causes that prove themselves: failing on the incident, passing on the baseline.
+    """The standing causes' guards that prove themselves: failing on the incident, passing on the baseline.
 
-    Each is run by day on the sampled rows of both windows; its false-alarm rate is that of bounds drawn from the other baseline
-    days on each day left out.
+    Each is run by day (UTC) on the sampled rows of both windows. Its false-alarm rate is the share of the
+    baseline's days that lie outside the bounds drawn from the others.
     """
-    made = []
+    made: list[Guard] = []
     for cause in causes:
         if cause.verdict not in ("confirmed", "supported"):
             continue
-        for i, watched in enumerate(_watched(cause, facts), 1):
-            guard = _proven(f"{cause.id}-{i}", watched, facts)
-            if guard is not None:
+        for watched in _watched(cause, facts):
+            number = 1 + sum(guard.id.startswith(f"{cause.id}-") for guard in made)
+            guard = prove(f"{cause.id}-{number}", watched, facts)
+            if guard is not None and guard.check not in {other.check for other in made}:
                 made.append(guard)
     return tuple(made)
 
 
 def _watched(cause: Cause, facts: Facts) -> Iterable[Watched]:
-    """What to watch for a cause: its feature's median or null share in its scope, or the share of scores it reproduces."""
+    """What to watch for a cause: its features where it struck, or the symptom that tells it from others."""
     for name in cause.features:
-        column = facts.before.features.get(name)
-        if column is None:
-            continue
-        if is_number(column):
-            yield Watched(f"median of {name}", _median(name), cause.scope)
-        else:
-            common = _commonest(column)
-            yield Watched(f"share of {name} = {common}", _share_of(name, common), cause.scope)
-        yield Watched(f"null share of {name}", _null_share(name), cause.scope)
-    if cause.id in ("M1", "M2") and facts.models:
-        yield Watched("share of served scores that the logged version reproduces", _reproduced(facts), cause.scope)
+        if name in facts.before.features:
+            yield from _of_feature(name, cause, facts)
+    if cause.id in ("M2", "P1") and facts.models:
+        share = "share of served answers that the logged version's file gives"
+        yield Watched(share, lambda rows: replay(facts, rows).reproduced().astype(float), cause.scope)
     if cause.id == "H1":
         fallback = float(cause.parameters.get("fallback_score", float("nan")))
-        yield Watched(f"share of the score {fallback:.4g}", lambda rows: float((rows.score == fallback).mean()))
+        yield Watched(f"share of rows with score = {fallback:.6g}", lambda rows: (rows.score == fallback).astype(float))
+    if cause.id == "M3":
+        rule = float(cause.parameters.get("threshold", float("nan")))
+        depart = f"share of predictions that depart from score >= {rule:.6g}"
+        yield Watched(depart, lambda rows: ((rows.score >= rule) != (np.asarray(rows.p) == 1)).astype(float))
+    if cause.id == "D7":
+        yield Watched("share of rows that repeat an id", lambda rows: (~first_rows(rows)).astype(float))
+    if cause.id in ("M1", "W1", "W2"):
+        judgement = facts.metric.judgement
+        wrong = f"share of errors ({', '.join(judgement.errors)}) among labelled rows ({', '.join(judgement.among)})"
+        yield Watched(wrong, _errors(facts))
 
 
-def _median(name: str) -> Figure:
-    return lambda rows: float(np.nanmedian(rows.features[name])) if np.isfinite(rows.features[name]).any() else np.nan
-
-
-def _null_share(name: str) -> Figure:
-    return lambda rows: float(_nulls(rows, name).mean())
-
-
-def _nulls(rows: RowSample, name: str) -> npt.NDArray[np.bool_]:
-    column = rows.features[name]
+def _of_feature(name: str, cause: Cause, facts: Facts) -> Iterable[Watched]:
+    """A feature's null share, its median or the share of the value that moved most, and of values unseen before."""
+    column, scope = facts.before.features[name], cause.scope
     if is_number(column):
-        return np.asarray(~np.isfinite(column))
-    return np.array([value is None for value in column], dtype=bool)
+        yield Watched(f"median of {name}", _numbers(name), scope, median=True)
+        for key in ("value", "bound"):
+            value = cause.parameters.get(key)
+            if isinstance(value, int | float):
+                yield Watched(f"share of {name} = {value:.6g}", _share_of(name, float(value)), scope)
+    else:
+        moved = _most_moved(column, facts.during.features[name], *_scoped(scope, facts))
+        yield Watched(f"share of {name} = {moved}", _share_of(name, moved), scope)
+        known = sorted({str(value) for value in column.tolist() if value is not None})
+        if len(known) <= MOST_LISTED:
+            yield Watched(f"share of {name} other than {', '.join(known)}", _unknown(name, frozenset(known)), scope)
+    yield Watched(f"null share of {name}", lambda rows: nulls(rows.features[name]).astype(float), scope)
 
 
-def _share_of(name: str, value: str) -> Figure:
-    return lambda rows: float(np.mean(rows.features[name] == value))
+def _scoped(scope: str, facts: Facts) -> tuple[Bools, Bools]:
+    return _in_scope(scope, facts.before), _in_scope(scope, facts.during)
 
 
-def _commonest(column: npt.NDArray[np.object_]) -> str:
-    values, counts = np.unique([str(value) for value in column], return_counts=True)
-    return str(values[np.argmax(counts)])
+def _numbers(name: str) -> Values:
+    return lambda rows: np.asarray(rows.features[name], dtype=float)
 
 
-def _reproduced(facts: Facts) -> Figure:
-    return lambda rows: float(replay(facts, rows).reproduced().mean())
+def _share_of(name: str, value: str | float) -> Values:
+    return lambda rows: np.asarray(rows.features[name] == value, dtype=float)
 
 
-def _proven(id_: str, watched: Watched, facts: Facts) -> Guard | None:
-    """The guard with its proof; None where it doesn't fail on the incident, or the baseline is too short to set bounds."""
-    before, during = (_by_day(watched, sample) for sample in (facts.before, facts.during))
+def _unknown(name: str, known: frozenset[str]) -> Values:
+    return lambda rows: np.array(
+        [value is not None and value not in known for value in rows.features[name].tolist()], dtype=float
+    )
+
+
+def _most_moved(before: Column, after: Column, old: Bools, new: Bools) -> str:
+    """The value whose share of the rows changed most."""
+    shares = []
+    for column in (before[old].tolist(), after[new].tolist()):
+        values, counts = np.unique([str(value) for value in column if value is not None], return_counts=True)
+        shares.append(dict(zip(values.tolist(), (counts / max(len(column), 1)).tolist(), strict=True)))
+    first, then = shares
+    every = sorted({*first, *then})
+    return max(every, key=lambda value: abs(then.get(value, 0.0) - first.get(value, 0.0)), default="")
+
+
+def _errors(facts: Facts) -> Values:
+    def values(rows: RowSample) -> Floats:
+        among, errors = errors_among(rows, facts.metric.judgement)
+        return np.where(among, errors.astype(float), np.nan)
+
+    return values
+
+
+def prove(id_: str, watched: Watched, facts: Facts) -> Guard | None:
+    """The guard with its proof; None where it doesn't prove itself, or the baseline is too short to set bounds."""
+    before, during = (by_day(watched, sample) for sample in (facts.before, facts.during))
     if len(before) < FEWEST_DAYS or not len(during):
         return None
-    low, high = _bounds(before)
-    fails = float(np.mean((during < low) | (during > high))) >= 0.5
-    if not fails:
+    low, high = bounds(before)
+    alarms = float(np.mean([_outside(before[i], np.delete(before, i)) for i in range(len(before))]))
+    passes = bool(((before >= low) & (before <= high)).all())
+    fails = float(np.mean((during < low) | (during > high))) >= FAILS
+    if not fails or not passes or alarms > MOST_ALARMS:
         return None
-    alarms = [_outside(before[i], np.delete(before, i)) for i in range(len(before))]
     where = f" where {watched.scope}" if watched.scope else ""
-    return Guard(
-        id=id_,
-        check=f"{watched.what}{where}, by day, lies within {low:.4g} to {high:.4g}",
-        fails_on_incident=True,
-        passes_on_baseline=bool(((before >= low) & (before <= high)).all()),
-        false_alarm_rate=float(np.mean(alarms)),
-    )
+    check = f"by day (UTC), the {watched.what}{where} lies from {low:.4g} to {high:.4g}"
+    return Guard(id_, check, fails_on_incident=fails, passes_on_baseline=passes, false_alarm_rate=alarms)
 
 
-def _by_day(watched: Watched, sample: RowSample) -> Floats:
-    """The figure on each day with enough rows."""
-    inside = _in_scope(watched.scope, sample)
-    days = sample.second // DAY
-    figures = [
-        watched.figure(sample.where(inside & (days == day)))
-        for day in np.unique(days)
-        if int((inside & (days == day)).sum()) >= FEWEST_ROWS_A_DAY
-    ]
-    found = np.array(figures, dtype=float)
-    return found[np.isfinite(found)]
+def by_day(watched: Watched, sample: RowSample) -> Floats:
+    """The figure on each day (UTC) with at least eight rows that count."""
+    values = watched.values(sample)
+    counts = _in_scope(watched.scope, sample) & np.isfinite(values)
+    values, days = values[counts], (sample.second // DAY)[counts]
+    figure = np.median if watched.median else np.mean
+    each = [values[days == day] for day in np.unique(days)]
+    return np.array([float(figure(one)) for one in each if len(one) >= FEWEST_ROWS_A_DAY])
 
 
-def _in_scope(scope: str, sample: RowSample) -> npt.NDArray[np.bool_]:
-    column, separator, value = scope.partition(" = ")
-    if not separator or column not in sample.features:
+def _in_scope(scope: str, sample: RowSample) -> Bools:
+    column, _, value = scope.partition(" = ")
+    if column == VERSION:
+        return np.asarray(sample.version == value, dtype=bool)
+    if column not in sample.features:
         return np.ones(len(sample), dtype=bool)
-    return np.asarray(sample.features[column] == value, dtype=bool)
+    return np.asarray(sample.features[column].astype(object) == value, dtype=bool)
 
 
-def _bounds(days: Floats) -> tuple[float, float]:
-    """The baseline's extremes, widened by half their distance; a share that never moves gets half a percent point."""
-    spread = max(
-        float(np.ptp(days)) * MARGIN, 0.005 if days.max() <= 1 and days.min() >= 0 else abs(days.mean()) * 0.05
-    )
-    return float(days.min()) - spread, float(days.max()) + spread
+def bounds(days: Floats) -> tuple[float, float]:
+    """The baseline's extremes, widened by half their distance; at least by half a percentage point or a twentieth.
+
+    >>> low, high = bounds(np.array([0.10, 0.12, 0.11]))
+    >>> round(low, 3), round(high, 3)
+    (0.09, 0.13)
+    """
+    share = days.min() >= 0 and days.max() <= 1
+    least = LEAST_SHARE if share else abs(float(days.mean())) * LEAST_PART
+    spread = max(float(np.ptp(days)) * MARGIN, least)
+    low, high = float(days.min()) - spread, float(days.max()) + spread
+    return (max(low, 0.0), min(high, 1.0)) if share else (low, high)
 
 
 def _outside(one: float, others: Floats) -> bool:
-    low, high = _bounds(others)
+    low, high = bounds(others)
     return not low <= one <= high

@@ -16,7 +16,7 @@ from mortis.clarify.failure import Clarified
 from mortis.engine import Engine, Watch, open_engine, silent
 from mortis.outlook import next_actions, unanswered, unknown_cause
 from mortis.preparation import Ready, make_ready
-from mortis.questions import analyse_errors, clarify_failure, weigh_causes
+from mortis.questions import analyse_errors, check_integrity, clarify_failure, weigh_causes
 from mortis.records import (
     CaseSummary,
     ErrorAnalysis,
@@ -47,9 +47,10 @@ def investigate(case: Case, *, engine: str = "duckdb", watch: Watch = silent, se
         profile = running.profile(ready.dataset, ready.layout)
         clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
         failure = clarified.failure
+        integrity = check_integrity(profile, failure)
         errors, missing = analyse_errors(case, running, ready, profile, failure)
         weighed, guards, gaps = weigh_causes(case, running, ready, profile, failure, seed)
-        answers = Answers(clarified, errors, weighed, guards, (*missing, *gaps))
+        answers = Answers(clarified, integrity, errors, weighed, guards, (*missing, *gaps))
         return _assemble(case, running, ready, answers, begun)
 
 
@@ -75,6 +76,7 @@ class Answers:
     """What the steps gave: the document is made of these."""
 
     clarified: Clarified
+    integrity: tuple[Evidence, ...]
     errors: ErrorAnalysis
     weighed: Weighed | None
     guards: tuple[Guard, ...]
@@ -99,7 +101,7 @@ def _assemble(case: Case, engine: Engine, ready: Ready, answers: Answers, begun:
         slices=errors.slices,
         confusion=errors.confusion,
         slices_note=errors.note,
-        evidence=_with_queries((*answers.clarified.evidence, *found, *tested), engine),
+        evidence=_with_queries((*answers.clarified.evidence, *answers.integrity, *found, *tested), engine),
         actions=(*next_actions(failure, errors.slices), *(weighed.actions if weighed else ())),
         guards=answers.guards,
         not_checked=(*answers.clarified.not_checked, *answers.missing, *unanswered(case, failure, answers.guards)),

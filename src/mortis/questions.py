@@ -21,7 +21,9 @@ from mortis.engine.sampling import row_sample
 from mortis.errors.analysis import conditions_of, confusion_cells, search_slices, slice_record
 from mortis.errors.examples import pick_examples
 from mortis.guards import make_guards
+from mortis.integrity.checks import check_profile
 from mortis.integrity.corruption import propose
+from mortis.integrity.readings import IntegrityCheck
 from mortis.preparation import Ready
 from mortis.problems import Problem
 from mortis.profiles import Profile
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_WEIGHED = 10_000
+MOST_FLAGGED = 20
 ROWS_SEARCHED = 250_000
 ROWS_LOOKED_AT = 4_000
 
@@ -184,6 +187,8 @@ def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: 
         repairs=propose(before, during, rng=np.random.default_rng(seed)),
         label_ages_known=LABEL_AGE in profile.numbers,
         threshold=decision_threshold(before) if ready.dataset.task == "binary" else None,
+        positive=ready.dataset.positive,
+        probability=ready.dataset.probability,
         seed=seed,
     )
 
@@ -191,3 +196,27 @@ def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: 
 def _rows_in(profile: Profile, window: Window) -> int:
     start, end = window.start.timestamp(), window.end.timestamp()
     return int(profile.outcomes.where(lambda cell: start <= int(cell[0]) < end).values.sum())
+
+
+def check_integrity(profile: Profile, failure: Failure) -> tuple[Evidence, ...]:
+    """Step 3 on the data as served: what stands out of every feature's checks since the onset, worst first."""
+    if failure.incident_window is None:
+        return ()
+    checks = check_profile(profile, failure.baseline_window, _since_onset(failure))
+    flagged = sorted((one for one in checks if one.flagged), key=lambda one: -one.strength)[:MOST_FLAGGED]
+    columns = len({one.feature for one in checks})
+    told = f"{len(checks)} checks of {columns} columns were made; {sum(one.flagged for one in checks)} stand out"
+    summary = Evidence(
+        "integrity.checks",
+        "Are the served data as in the baseline?",
+        f"{told} beyond what the baseline does by itself",
+        "tested",
+    )
+    return (summary, *(_integrity_evidence(one, i) for i, one in enumerate(flagged, 1)))
+
+
+def _integrity_evidence(one: IntegrityCheck, place: int) -> Evidence:
+    question = f"{one.feature}: {one.check}"
+    return Evidence(
+        f"integrity.{place}-{one.check.replace(' ', '-')}", question, one.statement, "tested", value=one.effect
+    )

@@ -47,8 +47,9 @@ def _message(problem: ErrorDetails, section: type[BaseModel]) -> str:
         known = [choice.strip("'") for choice in problem["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         value = problem["input"]
         return f"{value!r} is not known{near(str(value), known) or ';'} there are {listed(known)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
+    message = problem["msg"]
+    own = message.removeprefix("Value error, ")
+    return own if own != message else message[:1].lower() + message[1:]
 
 
 def _stated(loc: tuple[int | str, ...], data: Any) -> tuple[int | str, ...]:

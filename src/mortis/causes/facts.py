@@ -90,7 +90,7 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What the test of a cause found; `share` is the part of the drop that it explains, where the test measures that."""
+    """What the test of a cause found; `share` is the part of the drop it explains, where the test measures that."""
 
     id: str
     verdict: CauseVerdict

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -54,12 +55,12 @@ def decide_mix(facts: Facts) -> Iterable[Outcome]:
     if not splits:
         yield plainly("E3", "not_tested", NAME, "not tested, because there are no columns or no rise of errors")
         return
-    best = max(splits, key=lambda one: (not one.risen, min(one.between, 1.0)))
+    best = max(splits, key=lambda one: (one.between >= MOST and not one.risen, one.between))
     share = _interval(best, len(splits), facts.rng())
     verdict = _verdict(best, share)
     result = (
-        f"{percent(best.between)} of the rise of the error rate comes from other shares of the values of {best.column}, "
-        f"{percent(1 - best.between)} from other error rates within them"
+        f"{percent(best.between)} of the rise of the error rate comes from other shares of the values of "
+        f"{best.column}, {percent(1 - best.between)} from other error rates within them"
     )
     if best.risen:
         result += f"; errors rose where {best.column} is {', '.join(best.risen[:3])}"
@@ -86,9 +87,21 @@ def _columns(facts: Facts) -> Iterable[tuple[str, Tally]]:
             yield name, column.sums
     for name, number in facts.profile.numbers.items():
         if name in facts.before.features:
-            bins = [i for i, slot in enumerate(number.sums.slots) if slot.startswith("bin:") or slot == "nulls"]
-            slots = tuple(number.sums.slots[i] for i in bins)
+            named = _ranges(number.edges)
+            bins = [i for i, slot in enumerate(number.sums.slots) if slot in named]
+            slots = tuple(named[number.sums.slots[i]] for i in bins)
             yield name, Tally(number.sums.cells, slots, number.sums.values[:, bins])
+
+
+def _ranges(edges: Sequence[float]) -> dict[str, str]:
+    """A number's slots as a reader would name them.
+
+    >>> _ranges((0.0, 10.0))
+    {'nulls': 'null', 'bin:0': 'below 0', 'bin:1': '0 to 10', 'bin:2': '10 or more'}
+    """
+    names = {"nulls": "null", "bin:0": f"below {edges[0]:g}" if edges else "any number"}
+    names |= {f"bin:{i}": f"{low:g} to {high:g}" for i, (low, high) in enumerate(pairwise(edges), 1)}
+    return names | ({f"bin:{len(edges)}": f"{edges[-1]:g} or more"} if edges else {})
 
 
 def _split(facts: Facts, column: str, sums: Tally) -> Split | None:
@@ -148,7 +161,7 @@ def _counts(facts: Facts, sums: Tally, window: Window) -> Counts | None:
 
 
 def _interval(one: Split, columns: int, rng: np.random.Generator) -> Interval:
-    """The share between the values with limits by a bootstrap of the counts, wide enough for the best of the columns."""
+    """The share between the values, limits by a bootstrap of the counts, wide enough for the best of many columns."""
     rows = int(one.before.n.sum() + one.during.n.sum())
     old, new = (_drawn(counts, rng) for counts in (one.before, one.during))
     shares = np.array([_share(Counts(*a), Counts(*b)) for a, b in zip(old, new, strict=True)])

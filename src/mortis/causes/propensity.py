@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,24 +15,40 @@ MOST_VALUES = 12
 FOLDS = 3
 MOST_FITTED = 6_000  # rows per fit: beyond, the time grows and the figures hardly move
 RIDGE = 2.0
+LEAST = 1e-4
 
 Ints = npt.NDArray[np.int64]
 
 
-def propensity(before: RowSample, after: RowSample, *, rng: np.random.Generator) -> Floats:
-    """P(incident | inputs) of the rows (before's, then after's), each by a fit that has not seen the row.
+@dataclass(frozen=True, slots=True, eq=False)
+class Propensity:
+    """P(incident | inputs) of each row (n,), and as it would be in each draw of the rows (draws, n)."""
 
-    A ridge-penalised logistic regression on the bins of each feature, fitted on at most 6,000 rows.
+    chance: Floats
+    drawn: Floats
+
+
+def propensity(before: RowSample, after: RowSample, counts: Floats, *, rng: np.random.Generator) -> Propensity:
+    """How much each row (before's, then after's) looks like the incident's, by a fit that has not seen the row.
+
+    A ridge-penalised logistic regression on the bins of each feature, fitted on at most 6,000 rows. `counts` (draws, n)
+    say how often a draw takes each row; a draw's fit is one Newton step from that of all rows.
+
+    Source: the one-step bootstrap, Shao and Tu (1995), "The jackknife and bootstrap", 10.2.
     """
     x = one_hot(before, after)
     came = np.concatenate([np.zeros(len(before)), np.ones(len(after))])
     fold = rng.permutation(len(came)) % FOLDS
-    pi = np.empty(len(came))
+    chance, drawn = np.empty(len(came)), np.empty((len(counts), len(came)))
     for one in range(FOLDS):
         seen = rng.permutation(np.flatnonzero(fold != one))[:MOST_FITTED]
-        beta = logistic(x[seen], came[seen])
-        pi[fold == one] = _expit(x[fold == one] @ beta)
-    return np.clip(pi, 1e-4, 1 - 1e-4)
+        beta, curve = logistic(x[seen], came[seen])
+        off = (came[seen] - _expit(x[seen] @ beta)).astype(np.float32)
+        moved = ((counts[:, seen].astype(np.float32) - 1) * off) @ x[seen]
+        shifted = beta[:, None] + np.linalg.solve(curve, moved.T).astype(np.float32)
+        chance[fold == one] = _expit(x[fold == one] @ beta)
+        drawn[:, fold == one] = _expit(x[fold == one] @ shifted).T
+    return Propensity(np.clip(chance, LEAST, 1 - LEAST), np.clip(drawn, LEAST, 1 - LEAST))
 
 
 def one_hot(before: RowSample, after: RowSample) -> npt.NDArray[np.float32]:
@@ -59,12 +77,12 @@ def _text_codes(column: Column) -> Ints:
     return place[inverse]
 
 
-def logistic(x: npt.NDArray[np.float32], y: Floats, *, steps: int = 12) -> npt.NDArray[np.float32]:
-    """Coefficients (k,) by Newton's method; the intercept, the first column, is not penalised.
+def logistic(x: npt.NDArray[np.float32], y: Floats, *, steps: int = 12) -> tuple[npt.NDArray[np.float32], Floats]:
+    """Coefficients (k,) by Newton's method, and the curvature there (k, k); the first column, a one, is not penalised.
 
     Source: iteratively reweighted least squares, McCullagh and Nelder (1989), "Generalized linear models", 2.5.
     """
-    beta = np.zeros(x.shape[1])
+    beta, curve = np.zeros(x.shape[1]), np.eye(x.shape[1])
     penalty = np.full(x.shape[1], RIDGE)
     penalty[0] = 1e-6
     for _ in range(steps):
@@ -75,11 +93,12 @@ def logistic(x: npt.NDArray[np.float32], y: Floats, *, steps: int = 12) -> npt.N
         beta += step
         if np.abs(step).max() < 1e-3:
             break
-    return beta.astype(np.float32)
+    return beta.astype(np.float32), curve
 
 
 def _expit(z: npt.NDArray[np.float32]) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(z.astype(float), -30, 30)))
+    chance: Floats = 1 / (1 + np.exp(-np.clip(z.astype(float), -30, 30)))
+    return chance
 
 
 def auc(pi: Floats, came: Floats) -> float:

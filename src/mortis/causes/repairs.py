@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plain
 from mortis.causes.replay import touched, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.trial import says, tried
+from mortis.records import iso
 from mortis.rows import Column, RowSample, is_number
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     """
     if facts.repairs is None:
         return
-    repairs = [one for one in facts.repairs if one.kind not in ELSEWHERE]
+    repairs = list({one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}.values())[::-1]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
@@ -72,7 +74,7 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     for id_ in LOOKED_FOR:
         if id_ not in looked_at:
             n = len(facts.before.features)
-            result = f"none of the {n} features changed as this cause predicts, beyond what baseline rows do"
+            result = f"none of the {n} features changed in this way beyond what the baseline does by itself"
             yield plainly(id_, "refuted", "look for the corruption in every feature", result)
 
 
@@ -167,6 +169,17 @@ def _untested(repair: Repair, facts: Facts, why: str) -> Outcome:
         result=f"{repair.statement}; not tested, because {why}",
         confidence=round(0.3 * repair.fit, 3),
         features=repair.features,
-        parameters={"kind": repair.kind, **repair.parameters},
+        parameters=_parameters(repair),
         scope=" = ".join(repair.scope) if repair.scope else "",
     )
+
+
+def _parameters(repair: Repair) -> dict[str, str | float]:
+    """What describes the corruption, its times as text; the scope stands apart."""
+    told: dict[str, str | float] = {"kind": repair.kind}
+    for key, value in repair.parameters.items():
+        if key in ("since", "until"):
+            told[key] = iso(datetime.fromtimestamp(float(value), UTC))
+        elif key not in ("scope_column", "scope_value"):
+            told[{"share": "share_of_rows"}.get(key, key)] = value
+    return told

@@ -9,7 +9,6 @@ from functools import lru_cache
 import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Remedy, Scorer, percent
-from mortis.profiles import Floats
 from mortis.problems import Problem
 from mortis.rows import Column, RowSample, Texts, is_number
 
@@ -41,9 +40,7 @@ class Replay:
 def replay(facts: Facts, sample: RowSample) -> Replay:
     """The sample answered by every candidate version."""
     served = answers_in(facts, sample)
-    equal = {
-        version: _equal(answers(facts, model, sample), served, sample.score) for version, model in facts.models.items()
-    }
+    equal = {version: _equal(answers(facts, model, sample), served) for version, model in facts.models.items()}
     return Replay(equal, logged_versions(facts, sample, equal))
 
 
@@ -53,7 +50,7 @@ def answers_in(facts: Facts, sample: RowSample) -> Column:
 
 
 def answers(facts: Facts, model: Scorer, sample: RowSample) -> Column:
-    """What a model answers (rows,) in the same terms as the log. Raises Problem where the file can't answer the rows."""
+    """What a model answers (rows,), in the log's terms. Raises Problem where the file can't answer the rows."""
     positive = facts.positive if facts.positive in (model.classes or ()) else None
     figures = model.score(sample.features, positive=positive)
     if facts.task != "multiclass":
@@ -62,10 +59,11 @@ def answers(facts: Facts, model: Scorer, sample: RowSample) -> Column:
         raise Problem("the model file doesn't name its classes")
     if figures.ndim == 1:
         figures = np.column_stack([1 - figures, figures])
-    return np.array(model.classes, dtype=object)[figures.argmax(axis=1)]
+    named: Column = np.array(model.classes, dtype=object)[figures.argmax(axis=1)]
+    return named
 
 
-def _equal(answer: Column, served: Column, logged_scores: Floats) -> Bools:
+def _equal(answer: Column, served: Column) -> Bools:
     if not is_number(served):
         return np.asarray(answer == served, dtype=bool)
     return np.asarray(np.abs(np.asarray(answer, dtype=float) - served) <= tolerance(served), dtype=bool)
@@ -81,7 +79,7 @@ def tolerance(served: Column) -> float:
     known = known[np.isfinite(known)]
     for decimals in range(2, MOST_DECIMALS):
         if len(known) and np.abs(known - np.round(known, decimals)).max() < 1e-9:
-            return round(0.5 * 10**-decimals + TOLERANCE, 12)
+            return float(round(0.5 * 10**-decimals + TOLERANCE, 12))
     return TOLERANCE
 
 
@@ -98,29 +96,50 @@ def logged_versions(facts: Facts, sample: RowSample, equal: Mapping[str, Bools])
     return np.full(len(sample), best, dtype=object)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=1)  # asked by each test that scores again
 def why_not_replayed(facts: Facts) -> str | None:
     """Why scoring again would prove nothing, or None: a model must first reproduce the baseline's answers."""
+    why = _what_is_missing(facts)
+    if why:
+        return why
+    try:
+        share = float(replay(facts, facts.before).reproduced()[answered(facts, facts.before)].mean())
+    except Problem as problem:
+        return str(problem)
+    if share < REPRODUCED:
+        return f"the model files reproduce only {percent(share)} of the baseline's logged answers"
+    return None
+
+
+def _what_is_missing(facts: Facts) -> str | None:
     if facts.metric.kind == "operational":
         return f"{facts.metric.name} doesn't depend on what the model answered"
     if not facts.models:
         return "no model file was handed over"
-    served = answers_in(facts, facts.before)
-    known = np.isfinite(served) if is_number(served) else np.array([one is not None for one in served], dtype=bool)
-    if not known.any():
+    if not answered(facts, facts.before).any():
         return "the log holds no scores to compare a model's with"
     if facts.task == "binary" and facts.threshold is None and "prediction" in facts.metric.needs:
         return "the baseline's predictions don't follow from one threshold of the score"
     values = [facts.judged(one).value(facts.metric)[0] for one in (facts.before, facts.during)]
     if not np.isfinite(values).all():
         return f"{facts.metric.name} can't be computed from labels, predictions and scores of the sampled rows"
-    try:
-        share = float(replay(facts, facts.before).reproduced()[known].mean())
-    except Problem as problem:
-        return str(problem)
-    if share < REPRODUCED:
-        return f"the model files reproduce only {percent(share)} of the baseline's logged answers"
     return None
+
+
+def answered(facts: Facts, sample: RowSample) -> Bools:
+    """Rows (n,) for which the log holds an answer."""
+    return ~nulls(answers_in(facts, sample))
+
+
+def nulls(column: Column) -> Bools:
+    """Rows (n,) without a value.
+
+    >>> nulls(np.array([1.0, np.nan])).tolist(), nulls(np.array(["a", None], dtype=object)).tolist()
+    ([False, True], [False, True])
+    """
+    if is_number(column):
+        return np.asarray(~np.isfinite(np.asarray(column, dtype=float)), dtype=bool)
+    return np.array([value is None for value in column.tolist()], dtype=bool)
 
 
 def remedied(facts: Facts, remedies: Sequence[Remedy]) -> tuple[RowSample, Bools]:
@@ -150,7 +169,7 @@ def touched(before: RowSample, after: RowSample) -> Bools:
     for name, column in after.features.items():
         own = before.features[name]
         if column is not own:
-            both_null = (own != own) & (column != column)
+            both_null = nulls(own) & nulls(column)
             changed |= np.asarray((own != column) & ~both_null, dtype=bool)
     return changed
 
@@ -166,9 +185,10 @@ def _rescored(facts: Facts, sample: RowSample, version: Texts, threshold: float 
     if facts.task == "multiclass":
         return replace(sample, p=served)
     if facts.task in ("regression", "ranking"):
-        return replace(sample, p=served, score=np.where(np.isfinite(sample.score), served, sample.score))
+        score = np.where(np.isfinite(sample.score), np.asarray(served, dtype=float), sample.score)
+        return replace(sample, p=served, score=score)
     if facts.task != "binary":
-        return replace(sample, score=served)
+        return replace(sample, score=np.asarray(served, dtype=float))
     p = np.asarray(sample.p, dtype=float).copy()
     if facts.threshold is not None:
         rows = again & ~(np.abs(served - sample.score) <= TOLERANCE)

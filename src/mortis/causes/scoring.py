@@ -15,7 +15,7 @@ from mortis.rows import Column, RowSample
 
 DRAWS = 200
 CONFIRMED, SUPPORTED = 0.25, 0.10
-CLEAR = 0.975  # of the draws must show a fall, or there is nothing to share out
+CLEAR = 0.99  # of the draws must show a fall, or there is nothing to share out
 LOGIT_LIMIT, BINS_PER_LOGIT = 12, 8
 RAW_LIMIT, RAW_BINS = 24, 64
 
@@ -104,9 +104,9 @@ def _score_bin(score: Floats, *, probability: bool) -> npt.NDArray[np.int64]:
     if probability:
         sure = np.clip(score, 1e-9, 1 - 1e-9)
         wide = np.clip(np.log(sure / (1 - sure)), -LOGIT_LIMIT, LOGIT_LIMIT) * BINS_PER_LOGIT
-        return (np.floor(wide) + LOGIT_LIMIT * BINS_PER_LOGIT).astype(np.int64)
+        return np.asarray(np.floor(wide) + LOGIT_LIMIT * BINS_PER_LOGIT, dtype=np.int64)
     wide = np.minimum(np.log1p(np.abs(score)), RAW_LIMIT) * RAW_BINS
-    return (np.floor(np.where(score < 0, -wide, wide)) + RAW_LIMIT * RAW_BINS).astype(np.int64)
+    return np.asarray(np.floor(np.where(score < 0, -wide, wide)) + RAW_LIMIT * RAW_BINS, dtype=np.int64)
 
 
 def _regression(y: Floats, p: Floats) -> dict[str, Floats]:

@@ -30,10 +30,10 @@ def says(found: Recovery, metric: str) -> str:
     if found.share.low != found.share.low:
         return f"{moved}; the sampled rows don't show the fall clearly, so no share of it can be told"
     value = found.share.value
+    if f"{found.after:.4g}" == f"{found.during:.4g}":
+        return f"{metric} stays at {found.during:.4g} ({found.before:.4g} in the baseline, n = {found.share.n:,})"
     how = "nothing" if abs(value) < 0.005 else "more than all" if value > 1.005 else percent(value)
     if value <= -0.005:
         return f"{moved}: worse, not better (n = {found.share.n:,})"
     limits = f"{percent(found.share.low)} to {percent(found.share.high)}"
     return f"{moved}: that takes back {how} of the fall (95 % interval {limits}, n = {found.share.n:,})"
-
-

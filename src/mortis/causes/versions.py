@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
-from mortis.causes.replay import answers_in, replay, why_not_replayed
+from mortis.causes.replay import answered, answers_in, replay, why_not_replayed
 from mortis.causes.trial import says, tried
 from mortis.rows import RowSample, is_number
 
@@ -25,7 +25,7 @@ def decide_served_version(facts: Facts) -> Iterable[Outcome]:
         yield plainly("M2", "not_tested", name, f"not tested, because {why}")
         return
     replayed = replay(facts, facts.during)
-    known = _answered(facts, facts.during) & replayed.at_hand()
+    known = answered(facts, facts.during) & replayed.at_hand()
     missed = known & ~replayed.reproduced()
     others = {version: equal & missed for version, equal in replayed.equal.items()}
     served = max(others, key=lambda version: int(others[version].sum()))
@@ -73,7 +73,7 @@ def decide_environment(facts: Facts) -> Iterable[Outcome]:
         yield plainly("P1", "not_tested", name, f"not tested, because {why}")
         return
     replayed = replay(facts, facts.during)
-    known = _answered(facts, facts.during) & replayed.at_hand()
+    known = answered(facts, facts.during) & replayed.at_hand()
     lost = known & ~np.logical_or.reduce(list(replayed.equal.values()))
     share = float(lost.sum() / max(1, known.sum()))
     if lost.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
@@ -83,7 +83,9 @@ def decide_environment(facts: Facts) -> Iterable[Outcome]:
     served = answers_in(facts, facts.during)[lost].tolist()
     value, times = Counter(served).most_common(1)[0]
     if facts.task == "binary" and times > len(served) / 2:
-        result = f"the answers that no version gives are mostly one score, {value:.4g}: a fallback, not a changed library"
+        result = (
+            f"the answers that no version gives are mostly one score, {value:.4g}: a fallback, not a changed library"
+        )
         yield plainly("P1", "refuted", name, result)
         return
     remedy = Remedy(version=np.where(lost, replayed.logged, ""))
@@ -113,7 +115,9 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
         return
     began = f"{new} serves {percent(during[new])} of the rows ({percent(before.get(new, 0.0))} in the baseline)"
     old = max((v for v in before if v != new), key=lambda version: before[version], default="")
-    why = why_not_replayed(facts) or ("" if old in facts.models else f"the file of {old or 'the old version'} is absent")
+    why = why_not_replayed(facts) or (
+        "" if old in facts.models else f"the file of {old or 'the old version'} is absent"
+    )
     if why:
         yield Outcome("M1", "not_tested", name, f"{began}; not tested, because {why}", 0.3)
         return
@@ -167,11 +171,6 @@ def _too_few_versions(facts: Facts) -> str:
     if len(facts.models) < 2:
         return "only one version's file was handed over"
     return "" if replay(facts, facts.during).at_hand().any() else "the file of the logged version was not handed over"
-
-
-def _answered(facts: Facts, sample: RowSample) -> Bools:
-    served = answers_in(facts, sample)
-    return np.isfinite(served) if is_number(served) else np.array([one is not None for one in served], dtype=bool)
 
 
 def shares_of_versions(sample: RowSample) -> dict[str, float]:

@@ -1,35 +1,37 @@
-"""All tests run, their verdicts put in order, and the drop shared out among what was confirmed."""
+"""All tests run, their verdicts put in order, and the drop shared out among the causes that stand."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from mortis.causes.attribution import STANDING, remainder, repaired_facts, scaled, share_out
 from mortis.causes.catalogue import catalogue
-from mortis.causes.facts import Decider, Facts, Outcome
+from mortis.causes.facts import Decider, Facts, Outcome, percent, plainly
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
+from mortis.causes.mix import decide_mix
 from mortis.causes.repairs import decide_repairs
-from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
-from mortis.causes.world import decide_mix, decide_world
-from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, Interval, Test
+from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
+from mortis.causes.world import decide_world
+from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, EvidenceStatus, Interval, Test
 
-# The tests, integrity first: what they confirm is taken out of what the world is blamed for.
+# Integrity first: what these confirm is taken out of what the world is blamed for.
 DECIDERS: list[Decider] = [
     decide_repairs,
     decide_served_version,
+    decide_environment,
     decide_promotion,
     decide_decision_rule,
     decide_fallback,
     decide_duplicates,
-    decide_mix,
     decide_maturity,
     decide_ordinary,
-    decide_world,
 ]
+WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [(decide_mix, ("E3",)), (decide_world, ("W1", "W2"))]
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
 EXPLAINED = 0.7
-WORLD = ("W1", "W2")
+MOST_ACTED_ON = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +46,83 @@ class Weighed:
 
 
 def weigh(facts: Facts) -> Weighed:
-    """Every cause of the catalogue with its verdict; one is confirmed only where an executed test says so."""
-    outcomes = [outcome for decider in DECIDERS for outcome in decider(facts)]
-    outcomes = _integrity_first(outcomes)
+    """Every cause of the catalogue with its verdict; one is confirmed only where an executed test says so.
+
+    The shares of the causes that stand and what is unexplained sum to one.
+    """
+    integrity = share_out(facts, [outcome for decider in DECIDERS for outcome in decider(facts)])
+    world = _mix_counts_once(list(_world(facts, integrity.outcomes, integrity.explained)))
+    outcomes = (*integrity.outcomes, *world)
     ranked = sorted(
-        outcomes, key=lambda one: (RANK[one.verdict], -(one.share.value if one.share else 0), -one.confidence)
+        outcomes, key=lambda one: (RANK[one.verdict], -(one.share.value if one.share else 0.0), -one.confidence)
     )
+    named = [one for one in ranked if one.verdict in STANDING]
     tested = {one.id for one in outcomes}
     causes = [_cause(one, i) for i, one in enumerate(ranked, 1)]
     causes += [_not_tested(id_) for id_ in catalogue() if id_ not in tested]
-    named = [one for one in ranked if one.verdict in ("confirmed", "supported")]
     if not named:
         causes.insert(0, _unknown(ranked))
+    counted = [one.share for one in world if one.verdict in STANDING and one.share is not None]
     return Weighed(
         tuple(causes),
-        _unexplained(named, len(facts.during)),
-        "unknown" if not named else "several" if _several(named) else "cause",
+        remainder(integrity.explained, counted),
+        _answer(named),
         tuple(_evidence(one, i) for i, one in enumerate(ranked, 1)),
-        tuple(action for one in named[:2] for action in catalogue()[one.id].actions_for(f"{one.id} {_what(one)}")),
+        tuple(_actions(named)),
     )
 
 
-def _integrity_first(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The world is not blamed for what a confirmed fault explains: a corrupted column looks like drift to any decomposition."""
-    explained = max((o.share.value for o in outcomes if o.verdict == "confirmed" and o.share), default=0.0)
-    if explained < EXPLAINED:
-        return list(outcomes)
-    reason = f"a confirmed fault explains {explained:.0%} of the fall, so what is left is too little to share out"
+def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> Iterable[Outcome]:
+    """The world's causes, on what standing faults leave of the drop: a corrupted column looks like drift."""
+    rest = repaired_facts(facts, integrity)
+    faults = [one for one in integrity if one.verdict in STANDING and one.remedy]
+    for decider, ids in WORLD_DECIDERS:
+        why = ""
+        if explained.value >= EXPLAINED:
+            why = f"the faults that stand explain {percent(explained.value)} of the drop, and little is left"
+        elif faults and (rest is None or decider is decide_mix):
+            why = "it can't be told apart from the faults that stand"
+        if why or rest is None:
+            yield from (plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids)
+        elif not faults:
+            yield from decider(facts)
+        else:
+            yield from (_of_the_rest(one, explained) for one in decider(rest))
+
+
+def _of_the_rest(one: Outcome, explained: Interval) -> Outcome:
+    """An outcome about repaired rows, its share that of the whole drop."""
+    share = scaled(one.share, 1 - explained.value) if one.share else None
+    result = f"with the faults put right, which explain {percent(explained.value)} of the drop: {one.result}"
+    return replace(one, share=share, result=result)
+
+
+def _mix_counts_once(world: Sequence[Outcome]) -> list[Outcome]:
+    """A confirmed mix shift is also a shift of inputs: the drop is counted once, under the mix."""
+    if not any(one.id == "E3" and one.verdict == "confirmed" for one in world):
+        return list(world)
     return [
-        replace(
-            o, verdict="not_tested", result=f"not weighed, because {reason} ({o.result})", confidence=0.05, share=None
-        )
-        if o.id in WORLD
-        else o
-        for o in outcomes
+        replace(one, share=None, result=f"{one.result}; counted under E3, which names the column")
+        if one.id in ("W1", "W2")
+        else one
+        for one in world
     ]
 
 
-def _several(named: Sequence[Outcome]) -> bool:
-    """Whether more than one cause was confirmed, or none confirmed and several supported."""
+def _answer(named: Sequence[Outcome]) -> Answer:
+    """One cause, several where more than one was confirmed (or supported, where none was confirmed), or unknown."""
+    if not named:
+        return "unknown"
     confirmed = [one for one in named if one.verdict == "confirmed"]
-    return len(confirmed) > 1 or (not confirmed and len(named) > 1)
+    return "several" if len(confirmed or named) > 1 else "cause"
 
 
-def _unexplained(named: Sequence[Outcome], n: int) -> Interval:
-    """What the first cause leaves of the fall; causes are not added up, as their repairs overlap."""
-    best = next((one.share for one in named if one.share is not None), None)
-    if best is None:
-        return Interval(1.0, 1.0, 1.0, n)
-    return Interval(1 - best.value, 1 - best.high, 1 - best.low, n)
-
-
-def _what(one: Outcome) -> str:
-    parts = [", ".join(one.features), one.scope]
-    return " ".join(part for part in parts if part) or catalogue()[one.id].name
+def _actions(named: Sequence[Outcome]) -> Iterable[Action]:
+    """The catalogue's actions for the first of the causes that stand, the confirmed before the supported."""
+    for one in named[:MOST_ACTED_ON]:
+        entry = catalogue()[one.id]
+        parts = [", ".join(one.features), f"where {one.scope}" if one.scope else ""]
+        yield from entry.actions_for(f"{one.id} {' '.join(part for part in parts if part) or entry.name}")
 
 
 def _cause(one: Outcome, place: int) -> Cause:
@@ -110,8 +135,8 @@ def _cause(one: Outcome, place: int) -> Cause:
         features=one.features,
         parameters=one.parameters,
         scope=one.scope,
-        share_of_drop=one.share,
-        evidence_for=(said,) if one.verdict in ("confirmed", "supported") else (),
+        share_of_drop=one.share if one.verdict in STANDING else None,
+        evidence_for=(said,) if one.verdict in STANDING else (),
         evidence_against=(said,) if one.verdict == "refuted" else (),
         test=Test(one.test, one.result),
     )
@@ -119,17 +144,16 @@ def _cause(one: Outcome, place: int) -> Cause:
 
 def _not_tested(id_: str) -> Cause:
     entry = catalogue()[id_]
-    result = f"not tested; it would be decided so: {entry.test}; that needs {entry.needs}"
-    return Cause(id_, entry.name, "not_tested", 0.0, test=Test(entry.test, result))
+    return Cause(id_, entry.name, "not_tested", 0.0, test=Test(entry.test, f"not tested: it needs {entry.needs}"))
 
 
 def _unknown(ranked: Sequence[Outcome]) -> Cause:
     tried = sum(one.verdict in ("refuted", "inconclusive") for one in ranked)
-    result = f"none of the {tried} tests that were executed confirms or supports a cause"
+    result = f"{tried} tests were run, and none confirms or supports a cause"
     return Cause("unknown", "Unknown", "inconclusive", 0.5, test=Test("all tests of the catalogue", result))
 
 
 def _evidence(one: Outcome, place: int) -> Evidence:
-    status = "inferred" if one.verdict == "not_tested" else "tested"
-    question = f"Was it {one.id}: {catalogue()[one.id].name.lower()}?"
+    status: EvidenceStatus = "inferred" if one.verdict == "not_tested" else "tested"
+    question = f"Was it {one.id}, {catalogue()[one.id].name[0].lower()}{catalogue()[one.id].name[1:]}?"
     return Evidence(f"causes.{place}-{one.id}", question, one.result, status, value=one.share)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -67,24 +67,11 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
     """
     series = series_of(quality, profile.width)
     maturity = label_maturity(profile, stated.as_of)
-    baseline, incident, onset = _windows(series, metric, stated, maturity)
-    shift = shift_between(series, metric, baseline, incident, rng=rng)
-    usual = maturity.of(baseline)
-    ruling = rule(metric, shift, expected=stated.expected, mature=maturity.of(incident), usual=usual)
-    if ruling.verdict != "failure":
-        part = _affected_part(series, metric, baseline, incident) if onset is None and stated.expected is None else None
-        onset = None
-        if part is not None:
-            closer = shift_between(series, metric, baseline, part, rng=rng)
-            nearer = rule(metric, closer, mature=maturity.of(part), usual=usual, searched=True)
-            if nearer.verdict == "failure":
-                reason = f"{nearer.reason}; only this part of the stated incident window is affected: {part}"
-                incident, shift, ruling = part, closer, Ruling("failure", reason)
-    if ruling.verdict == "failure" and onset is None:
-        onset = change_in(series, metric, baseline, incident, certain=True)
+    found = _found(series, metric, stated, maturity, rng)
+    baseline, incident, shift, onset = found.baseline, found.incident, found.shift, found.onset
     since = series.moment(onset.best) if onset else None
     failure = Failure(
-        verdict=ruling.verdict,
+        verdict=found.ruling.verdict,
         metric=metric.name,
         kind=metric.kind,
         baseline=shift.baseline,
@@ -93,7 +80,7 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
         onset=in_time(series, onset, incident) if onset else None,
         impact=_impact(profile, metric, baseline, incident, since),
         label_maturity=maturity.of(incident),
-        reason=ruling.reason,
+        reason=found.ruling.reason,
         definition=metric.definition,
         error_means=metric.error_means,
         better=metric.better,
@@ -105,6 +92,42 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
     )
     evidence = (*_figures(failure, shift, metric), *_circumstances(failure, metric, maturity))
     return Clarified(failure, evidence, _not_checked(failure, maturity))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The windows that were compared, the verdict on them, and the onset where it is a failure."""
+
+    baseline: Window
+    incident: Window
+    shift: MetricShift
+    ruling: Ruling
+    onset: BucketOnset | None = None
+
+
+def _found(series: Series, metric: Metric, stated: Stated, maturity: Maturity, rng: np.random.Generator) -> _Found:
+    """The verdict on the windows as stated or found; else on the part of a stated incident that shows a change."""
+    baseline, incident, onset = _windows(series, metric, stated, maturity)
+    usual = maturity.of(baseline)
+
+    def judged(window: Window, *, searched: bool) -> _Found:
+        shift = shift_between(series, metric, baseline, window, rng=rng)
+        mature, expected = maturity.of(window), stated.expected
+        ruling = rule(metric, shift, expected=expected, mature=mature, usual=usual, searched=searched)
+        return _Found(baseline, window, shift, ruling)
+
+    whole = judged(incident, searched=False)
+    if whole.ruling.verdict == "failure":
+        return replace(whole, onset=onset or change_in(series, metric, baseline, incident, certain=True))
+    part = None
+    if onset is None and stated.expected is None:
+        part = _affected_part(series, metric, baseline, incident)
+    narrow = judged(part, searched=True) if part else whole
+    if narrow.ruling.verdict != "failure":
+        return whole
+    reason = f"{narrow.ruling.reason}; of the stated incident window only {part} is affected"
+    sure = change_in(series, metric, baseline, narrow.incident, certain=True)
+    return replace(narrow, ruling=Ruling("failure", reason), onset=sure)
 
 
 def _windows(

@@ -11,6 +11,8 @@ from mortis.integrity.kinds.clock import propose_shifts, propose_stale
 from mortis.integrity.kinds.exchange import propose_overwrites, propose_permutations, propose_swaps
 from mortis.integrity.kinds.filling import propose_defaults, propose_nulls, propose_values
 from mortis.integrity.kinds.pair import FEWEST_ROWS, Pair, pair_of
+from mortis.integrity.kinds.proposal import Proposal
+from mortis.integrity.kinds.ranking import ranked
 from mortis.integrity.kinds.repair import Repair
 from mortis.integrity.kinds.repetition import propose_repeats
 from mortis.integrity.kinds.resolution import propose_clipping, propose_rounding
@@ -18,7 +20,7 @@ from mortis.integrity.kinds.scaling import propose_curves, propose_signs, propos
 from mortis.integrity.kinds.vocabulary import propose_remaps, propose_respelling
 from mortis.rows import RowSample
 
-Kind = Callable[[Pair], Iterable[Repair]]
+Kind = Callable[[Pair], Iterable[Proposal]]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -44,6 +46,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 LEAST_FIT = 0.3
 MOST_PER_FEATURE = 3
+MOST_WEIGHED = 40
 
 
 def propose(
@@ -76,14 +79,21 @@ def propose(
     if min(len(baseline), len(incident)) < FEWEST_ROWS:
         return ()
     pair = pair_of(baseline, incident, seed=int(rng.integers(2**32)))
-    found = [repair for kind in KINDS.values() for repair in kind(pair) if repair.fit >= LEAST_FIT]
+    proposals = _strongest([one for kind in KINDS.values() for one in kind(pair) if one.fit >= LEAST_FIT])
     weights = _weights(reliance)
-    ranked = sorted(found, key=lambda one: -one.fit * weights(one.features))
-    kept: list[Repair] = []
-    for repair in ranked:
-        if sum(other.features == repair.features for other in kept) < MOST_PER_FEATURE:
-            kept.append(repair)
-    return tuple(kept[:most])
+    found = [(one, fit) for one, fit in ranked(pair, proposals) if fit >= LEAST_FIT]
+    found.sort(key=lambda one: -one[1] * weights(one[0].features))
+    return tuple(one.repair(pair, fit) for one, fit in found[:most])
+
+
+def _strongest(proposals: list[Proposal]) -> list[Proposal]:
+    """The proposals that fit best, a few for each set of features and region."""
+    kept: list[Proposal] = []
+    for one in sorted(proposals, key=lambda one: -one.fit):
+        alike = [o for o in kept if (o.features, o.supposed.region) == (one.features, one.supposed.region)]
+        if len(alike) < MOST_PER_FEATURE:
+            kept.append(one)
+    return kept[:MOST_WEIGHED]
 
 
 def _weights(reliance: Mapping[str, float] | None) -> Callable[[tuple[str, ...]], float]:

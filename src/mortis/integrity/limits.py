@@ -105,7 +105,7 @@ def _ends(counts: Counts) -> tuple[float, float]:
 def _record_p(peaks: Floats, peak: float, buckets: int) -> float:
     """The chance of a record as high in so many buckets, given the baseline's largest value of each bucket.
 
-    Gumbel's law fitted to them by moments, on the values or, where these are all positive, on their logarithms:
+    Gumbel's law fitted to them by moments, on the values or, among positive ones, on their logarithms:
     whichever makes the record likelier. With fewer than five buckets only that records fall anywhere alike.
 
     Source: Gumbel (1958), "Statistics of extremes".
@@ -113,15 +113,15 @@ def _record_p(peaks: Floats, peak: float, buckets: int) -> float:
     if len(peaks) < 5:
         return buckets / (len(peaks) + buckets)
     scales = [(peaks, peak)]
-    if peaks.min() > 0:
-        scales.append((np.log(peaks), float(np.log(peak))))
+    if peak > 0 and np.count_nonzero(peaks > 0) >= 5:
+        scales.append((np.log(peaks[peaks > 0]), float(np.log(peak))))
     chances = []
     for values, record in scales:
         # Few buckets tell the spread of their records badly.
         scale = float(values.std(ddof=1)) * np.sqrt(6) / np.pi * (1 + 1 / np.sqrt(len(values)))
         location = float(values.mean()) - np.euler_gamma * scale
         tail = np.exp(-min((record - location) / scale, 700.0)) if scale > 0 else 0.0
-        chances.append(-float(np.expm1(-buckets * tail)))
+        chances.append(-float(np.expm1(-buckets * len(values) / len(peaks) * tail)))
     return max(chances)
 
 

@@ -111,7 +111,7 @@ def compare(before: Floats, after: Floats) -> Difference:
         return Difference(0.0, max(freedom, 0), 1.0, 1.0)
     found = float(chi_square(a[None], b[None])[0])
     spread = Spread.of(before)
-    blocks = np.count_nonzero(before.sum(axis=1)) - 1 + PRIOR_BUCKETS
+    blocks = int(np.count_nonzero(before.sum(axis=1))) - 1 + PRIOR_BUCKETS
     scale = max(spread.dispersion, _with_wander(before, len(after), spread.dispersion, blocks))
     effective = freedom / (1 + spread.unevenness)
     p = fdtrc(effective, effective * blocks, found / freedom / scale)
@@ -123,10 +123,11 @@ def _with_wander(before: Floats, length: int, dispersion: float, blocks: int) ->
     inside, rest = stretches(before, length)
     if not len(inside):
         return dispersion
-    freedom = np.count_nonzero(before.sum(axis=0)) - 1
-    wander = float(np.mean(chi_square(inside, rest))) / max(freedom, 1)
-    apart = len(before) / stretch_starts(len(before), length)[1]
-    return (apart * wander + blocks * dispersion) / (apart + blocks)
+    freedom = max(int(np.count_nonzero(before.sum(axis=0))) - 1, 1)
+    wander = float(np.mean(chi_square(inside, rest))) / freedom
+    _, length = stretch_starts(len(before), length)
+    apart = len(before) / length
+    return float((apart * wander + blocks * dispersion) / (apart + blocks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import numpy as np
 from mortis.integrity.kinds.coding import value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import Told, Values, restored, reversible
-from mortis.integrity.kinds.repair import Bools, Ints, Repair
+from mortis.integrity.kinds.proposal import Proposal, Told, Values, restored, reversible, suppose
+from mortis.integrity.kinds.repair import Bools, Ints
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
 
@@ -20,9 +20,9 @@ HOUR = 3600
 GROUPS_TRIED = 2
 
 
-def propose_shifts(pair: Pair) -> Iterator[Repair]:
+def propose_shifts(pair: Pair) -> Iterator[Proposal]:
     """A clock of another zone: a column that runs in a circle is turned."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         if not is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
@@ -44,14 +44,12 @@ def propose_shifts(pair: Pair) -> Iterator[Repair]:
             f"is turned by {signed:+g} {PERIODS[period]}",
             cost=0.01,
         )
-        yield reversible(
-            pair, judge, verdicts[shift], told, forward=turned[shift], back=_turner(-shift, period, lowest)
-        )
+        yield reversible(pair, suppose(judge, turned[shift]), told, _turner(-shift, period, lowest))
 
 
-def propose_stale(pair: Pair) -> Iterator[Repair]:
+def propose_stale(pair: Pair) -> Iterator[Proposal]:
     """Values that are late: each is what it was some hours earlier, or stands still since the region began."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         judge = judge_of(pair, change)
         frozen = _frozen(pair, judge)
         if frozen:
@@ -85,7 +83,7 @@ def _turner(shift: float, period: float, lowest: float) -> Values:
     return back
 
 
-def _late(pair: Pair, judge: Judge) -> Repair | None:
+def _late(pair: Pair, judge: Judge) -> Proposal | None:
     """The lag that explains best what the related columns no longer tell; None where the baseline spans too little."""
     rows = np.flatnonzero(judge.region.in_scope(pair.before))
     second = pair.before.second[rows]
@@ -104,10 +102,10 @@ def _late(pair: Pair, judge: Judge) -> Repair | None:
     _, lag, name, forward = best
     each = f" for each {name}" if name else ""
     told = Told("stale", {"lag_hours": float(lag), "by": name}, f"is what it was {lag} h earlier{each}", cost=0.04)
-    return restored(pair, judge, judge.weigh(forward), told, struck=_everything)
+    return restored(pair, suppose(judge, forward), told, struck=_everything)
 
 
-def _frozen(pair: Pair, judge: Judge) -> Repair | None:
+def _frozen(pair: Pair, judge: Judge) -> Proposal | None:
     """The column within which each value's rows all hold one value now, though they didn't before."""
     rows = judge.region.in_scope(pair.before), judge.region.rows(pair.after)
     for name, (group, _) in pair.scopes.items():
@@ -121,8 +119,8 @@ def _frozen(pair: Pair, judge: Judge) -> Repair | None:
         forward = judge.before.copy()
         for code, value in mode.items():
             forward[old == code] = value
-        told = Told("stale", {"by": name, "lag_hours": "frozen"}, f"stands still for each {name}")
-        return restored(pair, judge, judge.weigh(forward), told, struck=_everything)
+        told = Told("stale", {"by": name, "lag_hours": "frozen"}, f"stands still for each {name}", cost=0.05)
+        return restored(pair, suppose(judge, forward), told, struck=_everything)
     return None
 
 

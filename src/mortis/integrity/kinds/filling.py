@@ -9,8 +9,8 @@ import numpy as np
 from mortis.integrity.kinds.coding import null_rows, value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import Chooser, Told, drawn, filled, number, restored
-from mortis.integrity.kinds.repair import Bools, Repair
+from mortis.integrity.kinds.proposal import Chooser, Proposal, Told, drawn, filled, number, restored, suppose
+from mortis.integrity.kinds.repair import Bools
 from mortis.rows import Column, RowSample
 
 LEAST_RISE = 0.01
@@ -20,28 +20,27 @@ USUAL = (-1.0, 0.0, -9.0, -99.0, -999.0, -9999.0, 99.0, 999.0, 9999.0, 1970.0, 1
 USUAL_TEXTS = ("", "?", "-", "0", "na", "n/a", "nan", "none", "null", "unknown", "other", "default", "missing", "error")
 
 
-def propose_nulls(pair: Pair) -> Iterator[Repair]:
+def propose_nulls(pair: Pair) -> Iterator[Proposal]:
     """The field went missing: values became null."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         judge = judge_of(pair, change)
         before, after = float(null_rows(judge.before).mean()), float(null_rows(judge.after).mean())
         if after - before < LEAST_RISE:
             continue
         forward = filled(judge.before, None)
-        told = Told("null", {"nulls": round(after, 4)}, f"is null in {after:.1%} of rows, {before:.1%} before")
+        told = Told("null", {"nulls": round(after, 4)}, "is null", counted=_counted(before, after))
         yield restored(
             pair,
-            judge,
-            judge.weigh(forward),
+            suppose(judge, forward),
             told,
             struck=_in_excess(pair, judge.feature, None, 1 - before / after),
             pool=~null_rows(pair.before.features[judge.feature]),
         )
 
 
-def propose_values(pair: Pair) -> Iterator[Repair]:
+def propose_values(pair: Pair) -> Iterator[Proposal]:
     """Values became one and the same: a constant where all did, otherwise a sentinel or default."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         judge = judge_of(pair, change)
         for value, before, after in _risen(judge):
             forward = filled(judge.before, value)
@@ -49,22 +48,22 @@ def propose_values(pair: Pair) -> Iterator[Repair]:
             told = Told(
                 "constant" if constant else "sentinel",
                 {"value": value},
-                f"is {shown(value)} in {after:.1%} of rows, {before:.1%} before",
+                f"is {shown(value)}",
                 cost=0.0 if constant or usual(value) else 0.03,
+                counted=_counted(before, after),
             )
             yield restored(
                 pair,
-                judge,
-                judge.weigh(forward),
+                suppose(judge, forward),
                 told,
                 struck=_in_excess(pair, judge.feature, value, 1 - before / after),
                 pool=~_is(pair.before.features[judge.feature], value) if before < 0.5 * after else None,
             )
 
 
-def propose_defaults(pair: Pair) -> Iterator[Repair]:
+def propose_defaults(pair: Pair) -> Iterator[Proposal]:
     """Nulls became a value: they are filled in upstream, where the model knew them as missing."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         judge = judge_of(pair, change)
         nulls = null_rows(judge.before)
         if nulls.mean() - null_rows(judge.after).mean() < LEAST_RISE:
@@ -73,13 +72,13 @@ def propose_defaults(pair: Pair) -> Iterator[Repair]:
             told = Told(
                 "default",
                 {"value": value},
-                f"is {shown(value)} where it was null: {after:.1%} of rows, {before:.1%} before",
+                f"is {shown(value)} instead of null",
+                counted=_counted(before, after),
             )
             column = pair.before.features[judge.feature]
             yield restored(
                 pair,
-                judge,
-                judge.weigh(filled(judge.before, value, nulls)),
+                suppose(judge, filled(judge.before, value, nulls)),
                 told,
                 struck=_holding(judge.feature, value),
                 pool=null_rows(column) | _is(column, value),
@@ -94,6 +93,10 @@ def usual(value: float | str) -> bool:
 def shown(value: float | str) -> str:
     """A value within a sentence."""
     return repr(value) if isinstance(value, str) else number(value)
+
+
+def _counted(before: float, after: float) -> str:
+    return f"{after:.1%} of rows, {before:.1%} before"
 
 
 def _risen(judge: Judge) -> list[tuple[float | str, float, float]]:

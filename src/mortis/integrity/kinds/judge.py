@@ -8,7 +8,7 @@ import numpy as np
 
 from mortis.integrity.kinds.coding import Code, counts
 from mortis.integrity.kinds.hellinger import apart
-from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code
+from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code, plain_code
 from mortis.integrity.kinds.repair import Ints, Region
 from mortis.profiles import Floats
 from mortis.rows import Column, is_number
@@ -89,15 +89,18 @@ class Judge:
         return np.asarray(table[given, self.code.of(values)], dtype=np.float64)
 
 
-def judge_of(pair: Pair, change: Change, feature: str | None = None, *, apart_from: tuple[str, ...] = ()) -> Judge:
+def judge_of(
+    pair: Pair, change: Change, feature: str | None = None, *, apart_from: tuple[str, ...] = (), plain: bool = False
+) -> Judge:
     """The judge of a change; of another feature in the same region where one is named.
 
-    Related columns named in `apart_from` aren't looked at: they are thought to be struck too.
+    Related columns named in `apart_from` aren't looked at: they are thought to be struck too. `plain` looks at few codes of
+    the feature: enough to see what it has to do with others.
     """
     name = feature or change.feature
     old_rows, new_rows = change.region.in_scope(pair.before), change.region.rows(pair.after)
     before, after = pair.before.features[name][old_rows], pair.after.features[name][new_rows]
-    code = fine_code(before, after)
+    code = plain_code(before) if plain or change.plain else fine_code(before, after)
     kept = [Coded(view.before[old_rows], view.after[new_rows], view.size) for view in pair.views(name)]
     named = (None, *pair.related[name])
     views = tuple(view for view, column in zip(kept, named, strict=True) if column not in apart_from)

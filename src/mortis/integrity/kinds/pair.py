@@ -35,13 +35,14 @@ class Change:
 
     `excess` is the squared Hellinger distance above chance, averaged over the feature alone and given each related
     column; `natural` the largest of the same between a stretch of the baseline and the rest of it, plus what chance
-    would show at three standard deviations.
+    would show at three standard deviations. `plain`: it shows in few codes only.
     """
 
     feature: str
     region: Region
     excess: float
     natural: float
+    plain: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +62,12 @@ class Pair:
     coarse: Mapping[str, Coded]
     related: Mapping[str, tuple[str, ...]]
     scopes: Mapping[str, tuple[Coded, tuple[str, ...]]]
-    changes: Mapping[str, Change]
+    changes: tuple[Change, ...]
+
+    @property
+    def changed(self) -> dict[str, Change]:
+        """The changes by feature, each where it was located."""
+        return {change.feature: change for change in reversed(self.changes)}
 
     def views(self, feature: str) -> tuple[Coded, ...]:
         """What the feature is looked at given: nothing, then each related column."""
@@ -79,8 +85,8 @@ def pair_of(baseline: RowSample, incident: RowSample, *, seed: int) -> Pair:
         for name, code in coding.items()
     }
     scopes = _scopes(before, after, names)
-    pair = Pair(before, after, incident, seed, coding, coarse, _related(coarse), scopes, {})
-    return replace(pair, changes={name: found for name in names if (found := find_change(pair, name)) is not None})
+    pair = Pair(before, after, incident, seed, coding, coarse, _related(coarse), scopes, ())
+    return replace(pair, changes=tuple(change for name in names for change in find_changes(pair, name)))
 
 
 def coarse_code(before: Column) -> Code:
@@ -134,12 +140,12 @@ def tally(codes: Ints, size: int) -> Floats:
 def _information(one: Coded, other: Coded) -> float:
     """Mutual information of two columns in the baseline, in nats, less what chance would show (Miller and Madow)."""
     joint = counts(one.before, other.before, (other.size, one.size))
-    n = max(1.0, joint.sum())
+    n = max(1.0, float(joint.sum()))
     rows, columns = joint.sum(1), joint.sum(0)
     expected = rows[:, None] * columns / n
     seen = joint > 0
-    told = float((joint[seen] * np.log(joint[seen] / expected[seen])).sum() / n)
-    chance = float(((rows > 0).sum() - 1) * ((columns > 0).sum() - 1)) / (2 * n)
+    told: float = float((joint[seen] * np.log(joint[seen] / expected[seen])).sum() / n)
+    chance = float(((rows > 0).sum() - 1) * ((columns > 0).sum() - 1)) / (2 * float(n))
     return told - chance
 
 
@@ -157,29 +163,42 @@ def _scopes(before: RowSample, after: RowSample, names: list[str]) -> dict[str, 
     return found
 
 
-def find_change(pair: Pair, feature: str) -> Change | None:
-    """Where and when the feature changed; None where it didn't, or no more than the baseline itself does."""
-    fine = fine_code(pair.before.features[feature], pair.after.features[feature])
+def find_changes(pair: Pair, feature: str) -> tuple[Change, ...]:
+    """Where and when the feature changed; nothing where it didn't, or no more than the baseline itself does.
+
+    Where the change was located in one value of a column, the same without that bound follows: what changed may
+    chiefly occur there. Where the feature's fine codes show nothing, its plain ones are asked.
+    """
     before, after = pair.before.features[feature], pair.after.features[feature]
-    x = Coded(fine.of(before), fine.of(after), fine.size)
-    scope = _scope(pair, feature, x)
-    region = Region(*scope) if scope else Region()
-    region = _with_time(pair, feature, x, region)
-    inside = region.in_scope(pair.before), region.rows(pair.after)
-    if min(inside[0].sum(), inside[1].sum()) < FEWEST_ROWS:
+    for plain, code in ((False, fine_code(before, after)), (True, plain_code(before))):
+        x = Coded(code.of(before), code.of(after), code.size)
+        scope = _scope(pair, feature, x)
+        found = _change_in(pair, feature, x, _with_time(pair, feature, x, Region(*(scope or ()))), plain=plain)
+        if found is None:
+            continue
+        whole = replace(found.region, column=None, value=None)
+        wider = _change_in(pair, feature, x, whole, plain=plain) if scope else None
+        return (found,) if wider is None else (found, wider)
+    return ()
+
+
+def _change_in(pair: Pair, feature: str, x: Coded, region: Region, *, plain: bool) -> Change | None:
+    """The feature's change in a region; None where it is too small."""
+    old_rows, new_rows = region.in_scope(pair.before), region.rows(pair.after)
+    if min(old_rows.sum(), new_rows.sum()) < FEWEST_ROWS:
         return None
-    distances = [
-        apart(counts(x.before[inside[0]], z.before[inside[0]], (z.size, x.size)),
-              counts(x.after[inside[1]], z.after[inside[1]], (z.size, x.size)))
-        for z in pair.views(feature)
-    ]  # fmt: skip
+    distances = []
+    for z in pair.views(feature):
+        shape = (z.size, x.size)
+        old = counts(x.before[old_rows], z.before[old_rows], shape)
+        distances.append(apart(old, counts(x.after[new_rows], z.after[new_rows], shape)))
     certain = max(float(one.excess / max(float(one.sd), 1e-12)) for one in distances)
     excess = float(np.mean([one.excess for one in distances]))
-    chance = float(np.mean([one.sd for one in distances]))
-    natural = _natural(pair, feature, x, inside[0])
+    chance = float(np.mean([one.sd for one in distances])) / np.sqrt(len(distances))
+    natural = _natural(pair, feature, x, old_rows)
     if certain < 6 or excess < max(0.0015, 1.5 * natural):
         return None
-    return Change(feature, region, excess, natural + 3 * chance)
+    return Change(feature, region, excess, natural + 3 * float(chance), plain)
 
 
 def fine_code(before: Column, after: Column) -> Code:
@@ -187,6 +206,11 @@ def fine_code(before: Column, after: Column) -> Code:
     rows = max(1, min(len(before), len(after)))
     bins = int(np.clip(np.sqrt(rows) / 5, 6, 16))
     return code_of([before, after], bins=bins, least=0.3 / bins)
+
+
+def plain_code(before: Column) -> Code:
+    """Few codes, for changes that many would drown: numbers by null, one or two frequent values, two bins."""
+    return code_of([before], bins=2, least=0.2) if is_number(before) else coarse_code(before)
 
 
 def _natural(pair: Pair, feature: str, x: Coded, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:

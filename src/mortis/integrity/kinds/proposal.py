@@ -24,7 +24,7 @@ class Told:
     """What a corruption is called, its parameters, and how it is said after the feature's name.
 
     `cost` is taken from the fit: what a freer form explains by its freedom alone. `donors`
-    tells that lost values are replaced by stand-ins.
+    tells that lost values are replaced by stand-ins, `counted` gives shares that say how many rows were struck.
     """
 
     kind: str
@@ -32,20 +32,103 @@ class Told:
     says: str
     cost: float = 0.0
     donors: bool = False
+    counted: str = ""
 
 
-def reversible(pair: Pair, judge: Judge, verdict: Verdict, told: Told, *, forward: Column, back: Values) -> Repair:
-    """A repair that gives the true values back: `back` turns a struck value into the one before.
+@dataclass(frozen=True, slots=True, eq=False)
+class Supposed:
+    """A corruption of one or more features of a region, judged: what the region's baseline values would become."""
+
+    judges: tuple[Judge, ...]
+    forwards: tuple[Column, ...]
+    verdict: Verdict
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features struck."""
+        return tuple(judge.feature for judge in self.judges)
+
+    @property
+    def region(self) -> Region:
+        """Where."""
+        return self.judges[0].region if self.judges else Region()
+
+    @property
+    def surest(self) -> int:
+        """The place of the feature that changed most: it tells best which rows were struck."""
+        return int(np.argmax([judge.excess for judge in self.judges]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """A supposed corruption with its name, how to find the rows it struck, and how to undo it."""
+
+    supposed: Supposed
+    told: Told
+    struck: Chooser
+    undo: Undo
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features struck."""
+        return self.supposed.features
+
+    @property
+    def fit(self) -> float:
+        """The verdict's fit less what the corruption's freedom costs."""
+        return max(0.0, self.supposed.verdict.fit - self.told.cost)
+
+    def repair(self, pair: Pair, fit: float) -> Repair:
+        """The record for the reader, with the region and the struck share among its parameters."""
+        region, share = self.supposed.region, self.supposed.verdict.share
+        rows = self.struck(pair.incident)
+        parameters: dict[str, str | float] = {**self.told.parameters, "share": round(share, 4)}
+        if region.scope:
+            parameters |= {"scope_column": region.scope[0], "scope_value": region.scope[1]}
+        parameters |= {
+            name: float(second)
+            for name, second in (("since", region.since), ("until", region.until))
+            if second is not None
+        }
+        return Repair(
+            kind=self.told.kind,
+            features=self.features,
+            parameters=parameters,
+            statement=self._statement(region, share),
+            fit=fit,
+            region=region,
+            share=share,
+            rows=None if rows.all() else rows,
+            undo=self.undo,
+            donors=self.told.donors,
+        )
+
+    def _statement(self, region: Region, share: float) -> str:
+        part = "" if share >= ALL_STRUCK or self.told.counted else f", in about {share:.0%} of those rows"
+        counted = f": {self.told.counted}" if self.told.counted else ""
+        return f"{' and '.join(self.features) or 'rows'} {self.told.says}{region.text()}{part}{counted}"
+
+
+def suppose(judge: Judge, forward: Column) -> Supposed:
+    """One feature's corruption, judged."""
+    return Supposed((judge,), (forward,), judge.weigh(forward))
+
+
+def suppose_together(judges: tuple[Judge, ...], forwards: tuple[Column, ...]) -> Supposed:
+    """Several features' corruption at once, judged: each counts by how much it changed."""
+    verdicts = [judge.weigh(forward) for judge, forward in zip(judges, forwards, strict=True)]
+    weights = [max(judge.excess, 1e-9) for judge in judges]
+    fit = float(np.average([one.fit for one in verdicts], weights=weights))
+    return Supposed(judges, forwards, Verdict(fit, float(np.average([one.share for one in verdicts], weights=weights))))
+
+
+def reversible(pair: Pair, supposed: Supposed, told: Told, back: Values) -> Proposal:
+    """A corruption of one feature that leaves the true values to be had: `back` turns a struck value into them.
 
     Where only part of the region's rows was struck, the rows more likely struck than not are turned back.
     """
-    name, region = judge.feature, judge.region
-
-    def struck(sample: RowSample) -> Bools:
-        rows = region.rows(sample)
-        if verdict.share < ALL_STRUCK:
-            rows &= chance_struck(pair, judge, verdict.share, forward, sample) > 0.5
-        return rows
+    name = supposed.features[0]
+    struck = likely_struck(pair, supposed)
 
     def undo(sample: RowSample) -> RowSample:
         rows = struck(sample)
@@ -53,29 +136,29 @@ def reversible(pair: Pair, judge: Judge, verdict: Verdict, told: Told, *, forwar
         column[rows] = back(column[rows])
         return sample.with_feature(name, column)
 
-    return repair_of(pair, judge.region, (name,), verdict, told, struck=struck, undo=undo)
+    return Proposal(supposed, told, struck, undo)
 
 
 def restored(
     pair: Pair,
-    judge: Judge,
-    verdict: Verdict,
+    supposed: Supposed,
     told: Told,
     *,
-    struck: Chooser,
+    struck: Chooser | None = None,
     pool: Bools | None = None,
     own: Callable[[Column], Ints] | None = None,
-    features: tuple[str, ...] = (),
-) -> Repair:
-    """A repair of values that are lost: rows that `struck` marks get those of like baseline rows, `pool` of them.
+) -> Proposal:
+    """A corruption that lost the true values: the rows struck get those of like baseline rows, `pool` of them.
 
-    `own` codes the values that a donor must share with the taker, after the corruption is put into the donor's.
+    Without `struck`, the rows of the region that are more likely struck than not. `own` codes the values that a donor
+    must share with the taker, after the corruption is put into the donor's.
     """
-    names = features or (judge.feature,)
-    like = tuple(name for name in pair.related[judge.feature] if name not in names)
+    names = supposed.features
+    like = tuple(name for name in pair.related[names[supposed.surest]] if name not in names)
+    region, likely = supposed.region, likely_struck(pair, supposed)
 
     def chosen(sample: RowSample) -> Bools:
-        return judge.region.rows(sample) & struck(sample)
+        return likely(sample) if struck is None else region.rows(sample) & struck(sample)
 
     def undo(sample: RowSample) -> RowSample:
         rows = chosen(sample)
@@ -89,49 +172,28 @@ def restored(
             sample = sample.with_feature(name, column)
         return sample
 
-    return repair_of(pair, judge.region, names, verdict, replace(told, donors=True), struck=chosen, undo=undo)
+    return Proposal(supposed, replace(told, donors=True), chosen, undo)
 
 
-def repair_of(
-    pair: Pair,
-    region: Region,
-    features: tuple[str, ...],
-    verdict: Verdict,
-    told: Told,
-    *,
-    struck: Chooser,
-    undo: Undo,
-) -> Repair:
-    """The record, with the region and the struck share among its parameters and in its statement."""
-    rows = struck(pair.incident)
-    part = "" if verdict.share >= ALL_STRUCK else f", in about {verdict.share:.0%} of those rows"
-    parameters: dict[str, str | float] = {**told.parameters, "share": round(verdict.share, 4)}
-    if region.scope:
-        parameters |= {"scope_column": region.scope[0], "scope_value": region.scope[1]}
-    if region.since is not None:
-        parameters["since"] = float(region.since)
-    if region.until is not None:
-        parameters["until"] = float(region.until)
-    return Repair(
-        kind=told.kind,
-        features=features,
-        parameters=parameters,
-        statement=f"{' and '.join(features)} {told.says}{region.text()}{part}",
-        fit=max(0.0, verdict.fit - told.cost),
-        region=region,
-        share=verdict.share,
-        rows=None if rows.all() else rows,
-        undo=undo,
-        donors=told.donors,
-    )
+def likely_struck(pair: Pair, supposed: Supposed) -> Chooser:
+    """The rows of a sample that lie in the region and, where not all were struck, more likely were than not."""
+
+    def struck(sample: RowSample) -> Bools:
+        rows = supposed.region.rows(sample)
+        if supposed.verdict.share < ALL_STRUCK:
+            rows &= _chance_struck(pair, supposed, sample) > 0.5
+        return rows
+
+    return struck
 
 
-def chance_struck(pair: Pair, judge: Judge, share: float, forward: Column, sample: RowSample) -> Floats:
+def _chance_struck(pair: Pair, supposed: Supposed, sample: RowSample) -> Floats:
     """Probability of each row to have been struck, by its value and its most related column."""
+    judge, forward = supposed.judges[supposed.surest], supposed.forwards[supposed.surest]
     given = np.zeros(len(sample), dtype=np.int64)
-    if len(judge.views) > 1:
+    if judge.given:
         given = pair.coding[judge.given[0]].of(sample.features[judge.given[0]])
-    return judge.odds(forward, share, sample.features[judge.feature], given)
+    return judge.odds(forward, supposed.verdict.share, sample.features[judge.feature], given)
 
 
 def drawn(pair: Pair, rows: Bools, share: float) -> Bools:

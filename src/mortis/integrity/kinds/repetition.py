@@ -9,28 +9,31 @@ import numpy as np
 from mortis.integrity.kinds.coding import null_rows
 from mortis.integrity.kinds.judge import Verdict
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import Told, repair_of
-from mortis.integrity.kinds.repair import Bools, Region, Repair
+from mortis.integrity.kinds.proposal import Proposal, Supposed, Told
+from mortis.integrity.kinds.repair import Bools
 from mortis.rows import Column, RowSample
 
 LEAST_REPEATED = 0.005
 
 
-def propose_repeats(pair: Pair) -> Iterator[Repair]:
+def propose_repeats(pair: Pair) -> Iterator[Proposal]:
     """Rows were logged or joined twice: ids repeat. The fit is the share of exact copies among the repeated rows."""
     again = repeated(pair.incident)
     before, after = float(repeated(pair.before).mean()), float(again.mean())
     if after - before < max(LEAST_REPEATED, before):
         return
     exact = _copies(pair.incident, again)
-    told = Told("duplication", {"repeated": round(after, 4)}, f"stand in the log again: {after:.1%} of rows")
-    verdict = Verdict(exact * (1 - before / after), after)
+    told = Told(
+        "duplication",
+        {"repeated": round(after, 4)},
+        "stand in the log again",
+        counted=f"{after:.1%}, {before:.1%} before",
+    )
 
     def undo(sample: RowSample) -> RowSample:
         return sample.where(~repeated(sample))
 
-    found = repair_of(pair, Region(), (), Verdict(verdict.fit, 1.0), told, struck=repeated, undo=undo)
-    yield found
+    yield Proposal(Supposed((), (), Verdict(exact * (1 - before / after), after)), told, repeated, undo)
 
 
 def repeated(sample: RowSample) -> Bools:

@@ -9,12 +9,13 @@ import numpy as np
 from mortis.integrity.kinds.coding import value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import Told, number, restored
-from mortis.integrity.kinds.repair import Bools, Ints, Repair
+from mortis.integrity.kinds.proposal import ALL_STRUCK, Proposal, Told, number, restored, suppose
+from mortis.integrity.kinds.repair import Bools, Ints
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
 
 BOUNDS_TRIED = 3
+STEPS_TRIED = 4
 STEPS = (15.0, 30.0, 60.0, *(step * 10.0**power for power in range(-4, 6) for step in (1.0, 2.0, 2.5, 5.0)))
 ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
     "floor": np.floor,
@@ -24,9 +25,9 @@ ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def propose_clipping(pair: Pair) -> Iterator[Repair]:
+def propose_clipping(pair: Pair) -> Iterator[Proposal]:
     """Values beyond a bound became the bound."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         if not is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
@@ -37,50 +38,53 @@ def propose_clipping(pair: Pair) -> Iterator[Repair]:
             )
             yield restored(
                 pair,
-                judge,
-                judge.weigh(forward),
+                suppose(judge, forward),
                 told,
                 struck=_at(judge.feature, bound),
                 pool=_from(pair.before.features[judge.feature], bound, side),
             )
 
 
-def propose_rounding(pair: Pair) -> Iterator[Repair]:
+def propose_rounding(pair: Pair) -> Iterator[Proposal]:
     """Values were rounded, cut or cast to multiples of a step."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         if not is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
-        step = coarser_step(judge.before.astype(float), judge.after.astype(float))
-        if step is None:
+        before = judge.before.astype(float)
+        tried = {
+            (step, name): step * cut(before / step)
+            for step in coarser_steps(before, judge.after.astype(float))
+            for name, cut in ROUNDINGS.items()
+        }
+        if not tried:
             continue
-        tried = {name: step * rounded(judge.before.astype(float) / step) for name, rounded in ROUNDINGS.items()}
-        verdicts = {name: judge.weigh(forward) for name, forward in tried.items()}
-        name = max(verdicts, key=lambda one: verdicts[one].fit - verdicts[one].off)
+        verdicts = {key: judge.weigh(forward) for key, forward in tried.items()}
+        step, name = max(verdicts, key=lambda key: verdicts[key].fit - verdicts[key].off)
         told = Told(
             "rounding", {"step": step, "how": name}, f"holds only multiples of {number(step)} ({name})", cost=0.005
         )
         yield restored(
             pair,
-            judge,
-            verdicts[name],
+            suppose(judge, tried[step, name]),
             told,
-            struck=lambda sample: np.ones(len(sample), dtype=np.bool_),
+            struck=None if verdicts[step, name].share < ALL_STRUCK else _everything,
             own=_rounded_codes(step, name),
         )
 
 
-def coarser_step(before: Floats, after: Floats) -> float | None:
-    """The largest step whose multiples hold nearly all values after, but not those before; None where none does.
+def coarser_steps(before: Floats, after: Floats) -> list[float]:
+    """The few steps whose multiples gained most share, with the largest of those that gained alike first.
 
-    >>> coarser_step(np.arange(300.0), np.arange(0.0, 300, 10))
+    >>> coarser_steps(np.arange(300.0), np.arange(0.0, 300, 10))[0]
     10.0
     """
     old, new = before[~np.isnan(before) & (before != 0)], after[~np.isnan(after) & (after != 0)]
     if len(old) < 20 or len(new) < 20:
-        return None
-    steps = [s for s in STEPS if _multiples(new, s) >= 0.98 and _multiples(old, s) <= 0.8]
-    return max(steps, default=None)
+        return []
+    rise = {step: _multiples(new, step) - _multiples(old, step) for step in STEPS}
+    risen = [step for step in STEPS if rise[step] >= 0.1]
+    return sorted(risen, key=lambda step: (-round(rise[step], 2), -step))[:STEPS_TRIED]
 
 
 def _multiples(values: Floats, step: float) -> float:
@@ -98,7 +102,7 @@ def _bounds(judge: Judge) -> list[tuple[float, str]]:
     for bound in gained:
         rise = new[bound] - old.get(bound, 0.0)
         for side, beyond in (("upper", judge.before > bound), ("lower", judge.before < bound)):
-            if rise >= 0.01 and float(beyond.mean()) >= 0.5 * rise:
+            if rise >= 0.01 and 0.5 * rise <= float(beyond.mean()) <= 0.97:
                 found.append((bound, side))
     return found
 
@@ -132,3 +136,7 @@ def _rounded_codes(step: float, how: str) -> Callable[[Column], Ints]:
         return np.clip(np.nan_to_num(units, nan=-1e6), -1e6, 1e6).astype(np.int64)
 
     return codes
+
+
+def _everything(sample: RowSample) -> Bools:
+    return np.ones(len(sample), dtype=np.bool_)

@@ -9,8 +9,7 @@ import numpy as np
 
 from mortis.integrity.kinds.judge import Judge, Verdict, judge_of
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import Told, number, reversible
-from mortis.integrity.kinds.repair import Repair
+from mortis.integrity.kinds.proposal import Proposal, Told, number, reversible, suppose
 from mortis.profiles import Floats
 from mortis.rows import is_number
 
@@ -36,7 +35,8 @@ CURVES: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]]
     "sqrt": (np.sqrt, np.square),
     "square": (np.square, np.sqrt),
 }
-TRIED_IN_FULL = 5
+TRIED_IN_FULL = 6
+VALUES_PAIRED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,34 +57,34 @@ class Affine:
         return (values - self.offset) / self.factor
 
 
-def propose_units(pair: Pair) -> Iterator[Repair]:
+def propose_units(pair: Pair) -> Iterator[Proposal]:
     """A change of unit: x becomes factor * x + offset, with a factor that units have, or a free one at a cost."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         if not is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
         known = [Affine(f, name="unit") for c in FACTORS for f in (c, 1 / c)]
         known += [Affine(*both, name=name) for name, both in TEMPERATURES.items()]
-        found = [best for best in (_best(judge, known), _best(judge, _free(judge))) if best]
-        for affine, verdict in found:
-            yield _as_repair(pair, judge, affine, verdict)
+        found = [best for best in (_best(judge, known), _best(judge, _free(judge))) if best is not None]
+        for affine in found:
+            yield _as_proposal(pair, judge, affine)
 
 
-def propose_signs(pair: Pair) -> Iterator[Repair]:
+def propose_signs(pair: Pair) -> Iterator[Proposal]:
     """The sign turned: x becomes -x."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         before = pair.before.features[change.feature]
         if not is_number(before) or not np.any(np.abs(np.nan_to_num(before.astype(float))) > 0):
             continue
         judge = judge_of(pair, change)
         forward = -judge.before.astype(np.float64)
         told = Told("sign", {"factor": -1.0}, "has the other sign")
-        yield reversible(pair, judge, judge.weigh(forward), told, forward=forward, back=lambda v: -v.astype(np.float64))
+        yield reversible(pair, suppose(judge, forward), told, lambda v: -v.astype(np.float64))
 
 
-def propose_curves(pair: Pair) -> Iterator[Repair]:
+def propose_curves(pair: Pair) -> Iterator[Proposal]:
     """A transformation applied once too often or left out: logarithm, exponential, root, square."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         if not is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
@@ -93,9 +93,7 @@ def propose_curves(pair: Pair) -> Iterator[Repair]:
         near = sorted(forwards, key=lambda name: -judge.alone.weigh(forwards[name]).fit)[:1]
         for name in near:
             told = Told("transform", {"function": name}, f"is transformed by {name}", cost=0.02)
-            yield reversible(
-                pair, judge, judge.weigh(forwards[name]), told, forward=forwards[name], back=_backwards(name)
-            )
+            yield reversible(pair, suppose(judge, forwards[name]), told, _backwards(name))
 
 
 def _backwards(name: str) -> Callable[..., Floats]:
@@ -110,7 +108,7 @@ def _finite(values: Floats) -> Floats:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _best(judge: Judge, tried: list[Affine]) -> tuple[Affine, Verdict] | None:
+def _best(judge: Judge, tried: list[Affine]) -> Affine | None:
     """The map that fits best: all are tried on the feature alone, the nearest few given its related columns."""
     if not tried:
         return None
@@ -118,7 +116,7 @@ def _best(judge: Judge, tried: list[Affine]) -> tuple[Affine, Verdict] | None:
     alone = judge.alone.thinned(thin)
     rough = sorted(tried, key=lambda one: -_score(one, alone.weigh(one.of(alone.before.astype(float)))))
     weighed = [(one, judge.weigh(one.of(judge.before.astype(float)))) for one in rough[:TRIED_IN_FULL]]
-    return max(weighed, key=lambda pair: _score(*pair))
+    return max(weighed, key=lambda pair: _score(*pair))[0]
 
 
 def _score(affine: Affine, verdict: Verdict) -> float:
@@ -126,24 +124,39 @@ def _score(affine: Affine, verdict: Verdict) -> float:
 
 
 def _free(judge: Judge) -> list[Affine]:
-    """Maps read off the quantiles: a factor alone, an offset alone, both."""
-    levels = np.linspace(0.02, 0.98, 49)
-    old, new = (np.nanquantile(column.astype(float), levels) for column in (judge.before, judge.after))
-    if not np.all(np.isfinite([old, new])) or old[-1] == old[0]:
+    """Maps read off the data: by which offset or factor the quantiles moved, or values that gained and lost share."""
+    old, new = (column.astype(float)[~np.isnan(column.astype(float))] for column in (judge.before, judge.after))
+    if not len(old) or not len(new) or old.min() == old.max():
         return []
-    tried = [Affine(1.0, float(np.median(new - old)), "offset", cost=0.08)]
-    if np.median(np.abs(old)) > 0:
-        some = old != 0
-        tried.append(Affine(float(np.median(new[some] / old[some])), name="factor", cost=0.08))
-    middle = slice(12, 37)
-    if old[36] > old[12]:
-        slope = float(np.polyfit(old[middle], new[middle], 1)[0])
-        whole = float((new[-1] - new[0]) / (old[-1] - old[0]))
-        tried += [Affine(b, float(np.median(new - b * old)), "scale", cost=0.12) for b in (slope, whole)]
+    levels = np.linspace(0.02, 0.98, 49)
+    first, then = np.quantile(old, levels), np.quantile(new, levels)
+    offsets, factors = [float(np.median(then - first))], []
+    if np.median(np.abs(first)) > 0:
+        factors.append(float(np.median(then[first != 0] / first[first != 0])))
+    gained, lost = _gained_and_lost(old, new)
+    offsets += [a - b for a in gained for b in lost]
+    factors += [a / b for a in gained for b in lost if b != 0]
+    tried = [Affine(1.0, by, "offset", cost=0.05) for by in set(offsets)]
+    tried += [Affine(by, name="factor", cost=0.08) for by in set(factors)]
+    slopes = [float((then[-1] - then[0]) / (first[-1] - first[0]))] if first[-1] > first[0] else []
+    if first[36] > first[12]:
+        slopes.append(float((then[36] - then[12]) / (first[36] - first[12])))
+    tried += [Affine(by, float(np.median(then - by * first)), "scale", cost=0.12) for by in slopes]
     return [one for one in tried if abs(one.factor) > 1e-9 and (one.factor != 1.0 or one.offset != 0.0)]
 
 
-def _as_repair(pair: Pair, judge: Judge, affine: Affine, verdict: Verdict) -> Repair:
+def _gained_and_lost(old: Floats, new: Floats) -> tuple[list[float], list[float]]:
+    """The few values whose share rose most, and those whose share fell most."""
+    values, place = np.unique(np.concatenate([old, new]), return_inverse=True)
+    rise = np.bincount(place[len(old) :], minlength=len(values)) / len(new)
+    rise = rise - np.bincount(place[: len(old)], minlength=len(values)) / len(old)
+    order = np.argsort(rise)
+    lost = [float(values[i]) for i in order[:VALUES_PAIRED] if rise[i] < -0.004]
+    gained = [float(values[i]) for i in order[::-1][:VALUES_PAIRED] if rise[i] > 0.004]
+    return gained, lost
+
+
+def _as_proposal(pair: Pair, judge: Judge, affine: Affine) -> Proposal:
     if affine.offset == 0.0:
         says = f"is multiplied by {number(affine.factor)}"
         if affine.name == "unit" and affine.factor < 1:
@@ -153,7 +166,7 @@ def _as_repair(pair: Pair, judge: Judge, affine: Affine, verdict: Verdict) -> Re
     else:
         says = f"is {number(affine.factor)} times itself plus {number(affine.offset)}"
     if affine.name in TEMPERATURES:
-        says = f"went from {affine.name.replace(' to ', ' to ')}"
+        says = f"went from {affine.name}"
     told = Told("unit", {"factor": affine.factor, "offset": affine.offset}, says, affine.cost)
     forward = affine.of(judge.before.astype(float))
-    return reversible(pair, judge, verdict, told, forward=forward, back=lambda v: affine.back(v.astype(np.float64)))
+    return reversible(pair, suppose(judge, forward), told, lambda v: affine.back(v.astype(np.float64)))

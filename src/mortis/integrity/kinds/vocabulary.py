@@ -10,14 +10,15 @@ import numpy as np
 from mortis.integrity.kinds.coding import counts, value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import Told, listed_pairs, reversible
-from mortis.integrity.kinds.repair import Ints, Repair
+from mortis.integrity.kinds.proposal import Proposal, Told, listed_pairs, reversible, suppose
+from mortis.integrity.kinds.repair import Ints
 from mortis.profiles import Floats
 from mortis.rows import Column, Texts, is_number
 
 MOST_VALUES = 60
 MOST_NUMBERS = 20
 FEWEST_SEEN = 5
+KEPT_PARTS = (0.3, 0.5, 0.7, 0.85)
 Spelling = Callable[[str], str]
 Names = Mapping[float | str, float | str]
 
@@ -45,9 +46,9 @@ SPELLINGS: dict[str, Spelling] = {
 }
 
 
-def propose_respelling(pair: Pair) -> Iterator[Repair]:
+def propose_respelling(pair: Pair) -> Iterator[Proposal]:
     """The same categories in another spelling: case, blanks, a prefix or suffix, cut short, another encoding."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         if is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
@@ -61,27 +62,29 @@ def propose_respelling(pair: Pair) -> Iterator[Repair]:
             if sum(new in back for new in strange) < 0.5 * len(strange):
                 continue
             told = Told("respelling", {"how": name, "mapping": _as_text(renamed)}, f"is respelled ({name})")
-            yield _as_repair(pair, judge, told, renamed, back)
+            yield _as_proposal(pair, judge, told, renamed, back)
 
 
-def propose_remaps(pair: Pair) -> Iterator[Repair]:
+def propose_remaps(pair: Pair) -> Iterator[Proposal]:
     """The categories' names were exchanged or replaced: which is which follows from what the related columns tell."""
-    for change in pair.changes.values():
+    for change in pair.changes:
         judge = judge_of(pair, change)
         column = pair.before.features[change.feature]
         old, new = (_codes(part) for part in (judge.before, judge.after))
         most = MOST_NUMBERS if is_number(column) else MOST_VALUES
         if not 2 <= len(old) <= most or not 2 <= len(new) <= most:
             continue
-        renamed = _assigned(judge, old, new)
-        if renamed:
+        best = max(
+            _renamings(judge, old, new), key=lambda one: judge.weigh(_mapped(judge.before, one)).fit, default=None
+        )
+        if best is not None:
             told = Told(
                 "remap",
-                {"mapping": _as_text(renamed)},
-                f"has its categories renamed ({listed_pairs(_texts(renamed))})",
-                cost=0.03,
+                {"mapping": _as_text(best)},
+                f"has its categories renamed ({listed_pairs(_texts(best))})",
+                cost=0.1 if is_number(column) else 0.03,
             )
-            yield _as_repair(pair, judge, told, renamed, {b: a for a, b in renamed.items()})
+            yield _as_proposal(pair, judge, told, best, {b: a for a, b in best.items()})
 
 
 def _affixes(known: list[str], strange: set[str]) -> dict[str, Spelling]:
@@ -110,8 +113,21 @@ def _codes(column: Column) -> dict[float | str, int]:
     return {value: i for i, value in enumerate(values[enough].tolist())}
 
 
-def _assigned(judge: Judge, old: Mapping[float | str, int], new: Mapping[float | str, int]) -> Names:
+def _renamings(judge: Judge, old: Mapping[float | str, int], new: Mapping[float | str, int]) -> list[Names]:
+    """What the names may have become: if all rows were struck, if only those with strange names, if a part."""
+    strange = {name: i for i, name in enumerate(name for name in new if name not in old)}
+    found = [_assigned(judge, old, new, kept=0.0)]
+    if strange:
+        found.append(_assigned(judge, old, strange, kept=0.0))
+    elif set(new) == set(old):
+        found += [_assigned(judge, old, new, kept=kept) for kept in KEPT_PARTS]
+    return [names for names in found if names]
+
+
+def _assigned(judge: Judge, old: Mapping[float | str, int], new: Mapping[float | str, int], *, kept: float) -> Names:
     """Old names to new ones, by the greatest likelihood of the incident's rows; empty where every name stays.
+
+    `kept` is the part of the rows thought untouched: what they would show is taken off first.
 
     Source: Kuhn (1955), "The Hungarian method for the assignment problem", on log likelihoods.
     """
@@ -120,12 +136,16 @@ def _assigned(judge: Judge, old: Mapping[float | str, int], new: Mapping[float |
     likelihood = np.zeros((len(new), len(old)))
     old_codes, new_codes = _places(judge.before, old), _places(judge.after, new)
     for view in judge.views[1:] or judge.views:
-        given_old = _joint(old_codes, view.before, len(old), view.size) + 0.3
+        given_old = _joint(old_codes, view.before, len(old), view.size)
         given_new = _joint(new_codes, view.after, len(new), view.size)
-        likelihood += given_new @ np.log(given_old / given_old.sum()).T
-    # A name that is known stays, unless the rows speak clearly against it.
-    stays = np.array([[a == b for b in old] for a in new])
-    likelihood += stays * 12.0
+        if kept:
+            same = given_old[[old[name] for name in new]]
+            given_new = np.maximum(0.0, given_new - kept * same * given_new.sum() / max(1.0, same.sum()))
+        smooth = (given_old + 0.3) / (given_old + 0.3).sum()
+        likelihood += given_new @ np.log(smooth).T
+    if not kept:
+        # A name that is known stays, unless the rows speak clearly against it.
+        likelihood += 12.0 * np.array([[a == b for b in old] for a in new])
     rows, columns = linear_sum_assignment(-likelihood)
     names_old, names_new = list(old), list(new)
     renamed = {names_old[c]: names_new[r] for r, c in zip(rows, columns, strict=True)}
@@ -141,17 +161,14 @@ def _joint(codes: Ints, given: Ints, size: int, given_size: int) -> Floats:
     return counts(given[known], codes[known], (size, given_size))
 
 
-def _as_repair(
+def _as_proposal(
     pair: Pair,
     judge: Judge,
     told: Told,
     renamed: Names,
     back: Names,
-) -> Repair:
-    forward = _mapped(judge.before, renamed)
-    return reversible(
-        pair, judge, judge.weigh(forward), told, forward=forward, back=lambda column: _mapped(column, back)
-    )
+) -> Proposal:
+    return reversible(pair, suppose(judge, _mapped(judge.before, renamed)), told, lambda column: _mapped(column, back))
 
 
 def _mapped(column: Column, names: Names) -> Column:

@@ -53,10 +53,10 @@ for _format in (
 def open_model(file: Path, *, key: str = "models", unpickle: bool = False) -> Scorer:
     """The scorer in a model file, by its suffix.
 
-    `unpickle` says that the files' writers are trusted: pickles, and skops files with types that skops doesn't trust, are
-    then opened in a process of their own. Raises InputProblem where there is no such file, it isn't what its suffix says,
-    or it takes that trust and hasn't got it; WorkProblem where it can't be read or a library is missing. `key` is what
-    messages begin with.
+    `unpickle` says that who wrote the file is trusted: a pickle, or a skops file with types that skops doesn't trust,
+    is then opened in a process of its own. `key` is what messages begin with. Raises InputProblem where there is no
+    such file, it isn't what its suffix says, or it takes that trust and hasn't got it; WorkProblem where it can't be
+    read or a library is missing.
     """
     suffix = file.suffix.lower()
     if suffix not in MODEL_FORMATS:

@@ -44,7 +44,7 @@ def load(file: Path, name: str) -> Scorer:
     options = runtime.SessionOptions()
     options.log_severity_level = 4  # what fails is raised, and told by us
     try:
-        session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _failures() as error:
         raise InputProblem(f"{name} isn't what its name says: {_reason(error)}") from None
     inputs, classes = session.get_inputs(), _classes(file.read_bytes())
@@ -64,13 +64,15 @@ def load(file: Path, name: str) -> Scorer:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """The runtime's own exceptions, which share no class but Exception."""
+    """The runtime's own exceptions, which share no class but Exception, and what a damaged name in a message becomes."""
     state = needed("onnxruntime.capi.onnxruntime_pybind11_state")
-    return tuple(getattr(state, kind) for kind in _FAILURES)
+    return (*(getattr(state, kind) for kind in _FAILURES), UnicodeDecodeError)
 
 
 def _reason(error: Exception) -> str:
     """The runtime's message without its code: '[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model ...'."""
+    if isinstance(error, UnicodeDecodeError):
+        return "it is damaged: its names are no text"
     return first_line(error).rpartition(" : ")[2]
 
 

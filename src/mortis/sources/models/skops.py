@@ -30,8 +30,8 @@ def load(file: Path, name: str) -> Scorer:
         untrusted = persistence.get_untrusted_types(file=file)
         if untrusted:
             raise InputProblem(
-                f"{name}: it holds types that skops doesn't trust: {listed(untrusted)}; hand over the model as ONNX, or "
-                "allow it with --unpickle if you trust who wrote it"
+                f"{name}: it holds types that skops doesn't trust: {listed(untrusted)}; hand over the model as ONNX, "
+                "or allow it with --unpickle if you trust who wrote it"
             )
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -1,0 +1,115 @@
+"""What each standing cause is worth of the drop: shares that sum, with what they leave, to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from mortis.causes.facts import Facts, Outcome, Remedy
+from mortis.causes.replay import remedied
+from mortis.causes.scoring import Bootstrap, outcomes_of
+from mortis.causes.trial import judged_with
+from mortis.profiles import Floats
+from mortis.records import Interval
+
+STANDING = ("confirmed", "supported")
+MOST_SHARED = 3  # each further cause doubles the number of times that rows are scored again
+
+Coalition = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedOut:
+    """Outcomes whose shares sum to `explained`, what the remedies of all take back together."""
+
+    outcomes: tuple[Outcome, ...]
+    explained: Interval
+
+
+def share_out(facts: Facts, outcomes: Sequence[Outcome]) -> SharedOut:
+    """The drop shared out among the standing causes that have a remedy, the confirmed first.
+
+    Each gets what its remedy takes back, averaged over the orders in which the remedies can be applied; where there are
+    more than three, the others keep their verdict and get no share.
+
+    Source: Shapley (1953), "A value for n-person games", on the metric of rows scored again.
+    """
+    standing = [one for one in outcomes if one.remedy is not None and one.verdict in STANDING]
+    standing.sort(key=lambda one: (one.verdict != "confirmed", -(one.share.value if one.share else 0.0)))
+    shared, left = standing[:MOST_SHARED], standing[MOST_SHARED:]
+    if not shared:
+        return SharedOut(tuple(outcomes), Interval(0.0, 0.0, 0.0, len(facts.during)))
+    if len(shared) == 1 and shared[0].share is not None:
+        return SharedOut(tuple(outcomes), shared[0].share)
+    drawn = Bootstrap.of(facts.metric, facts.judged(facts.before), facts.judged(facts.during), rng=facts.rng())
+    worth = _worth(facts, drawn, [one.remedy for one in shared if one.remedy])
+    given: dict[int, Outcome] = {id(one): replace(one, share=None) for one in left}
+    for i, one in enumerate(shared):
+        values = shapley(worth, i, len(shared))
+        given[id(one)] = replace(one, share=drawn.interval(float(values[0]), values[1:]))
+    together = worth[tuple(range(len(shared)))]
+    explained = drawn.interval(float(together[0]), together[1:])
+    return SharedOut(tuple(given.get(id(one), one) for one in outcomes), explained)
+
+
+def _worth(facts: Facts, drawn: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
+    """What every set of remedies takes back together: over all rows, then in each draw."""
+    worth: dict[Coalition, Floats] = {(): np.zeros(len(drawn.weights) + 1)}
+    for size in range(1, len(remedies) + 1):
+        for chosen in combinations(range(len(remedies)), size):
+            share, shares = drawn.draws(judged_with(facts, *(remedies[i] for i in chosen)))
+            worth[chosen] = np.concatenate([[share], shares])
+    return worth
+
+
+def shapley(worth: dict[Coalition, Floats], one: int, players: int) -> Floats:
+    """A player's part of what all are worth together: what it adds, averaged over all orders.
+
+    >>> worth = {(): np.array([0.0]), (0,): np.array([0.6]), (1,): np.array([0.5]), (0, 1): np.array([0.8])}
+    >>> [round(float(shapley(worth, player, 2)[0]), 2) for player in (0, 1)]
+    [0.45, 0.35]
+    """
+    added = np.zeros_like(worth[()])
+    others = [i for i in range(players) if i != one]
+    for size in range(players):
+        for before in combinations(others, size):
+            with_it = tuple(sorted((*before, one)))
+            added = added + (worth[with_it] - worth[before]) / (players * comb(players - 1, size))
+    return added
+
+
+def repaired_facts(facts: Facts, outcomes: Sequence[Outcome]) -> Facts | None:
+    """The facts with the incident's rows under all standing causes' remedies; None where they can't be rejudged."""
+    remedies = [one.remedy for one in outcomes if one.remedy is not None and one.verdict in STANDING and one.share]
+    if not remedies:
+        return facts
+    sample, keep = remedied(facts, remedies)
+    outcome = outcomes_of(facts.metric.judgement, sample.y, sample.p, sample.score)
+    return None if outcome is None else replace(facts, during=replace(sample, outcome=outcome).where(keep))
+
+
+def scaled(share: Interval, by: float) -> Interval:
+    """A share of a part as a share of the whole.
+
+    >>> scaled(Interval(0.5, 0.4, 0.6, 9), 0.5)
+    Interval(value=0.25, low=0.2, high=0.3, n=9)
+    """
+    return Interval(share.value * by, share.low * by, share.high * by, share.n)
+
+
+def remainder(explained: Interval, world: Sequence[Interval]) -> Interval:
+    """What is left of one; the limits take the parts as independent.
+
+    >>> left = remainder(Interval(0.5, 0.4, 0.6, 9), [Interval(0.25, 0.15, 0.35, 9)])
+    >>> left.value, round(left.low, 3), round(left.high, 3)
+    (0.25, 0.109, 0.391)
+    """
+    known = (explained, *world)
+    value = 1 - sum(one.value for one in known)
+    down = float(np.sqrt(sum((one.high - one.value) ** 2 for one in known)))
+    up = float(np.sqrt(sum((one.value - one.low) ** 2 for one in known)))
+    return Interval(value, value - down, value + up, explained.n)

@@ -694,9 +694,9 @@ DATABASES = [
     ),
     database(
         "query that is wrong",
-        'sqlite:///{here}/log.db: the query failed: near "SELEKT": syntax error',
+        'sqlite:///{here}/log.db: the query failed: near "CHOOSE": syntax error',
         "sqlite:///log.db",
-        query="SELEKT * FROM log",
+        query="CHOOSE * FROM log",
     ),
     database(
         "table that is absent",

@@ -126,12 +126,30 @@ def test_every_engine_and_format_is_documented() -> None:
     """What can be named on the command line or as a table's kind stands in the documentation."""
     from mortis.document import FORMATS
     from mortis.engine import ENGINES
+    from mortis.sources.models import MODEL_FORMATS
     from mortis.sources.tables import FORMATS as FILES
 
     document, extending, case = (text_of(f"docs/{name}.md") for name in ("document", "extending", "case-file"))
     assert [name for name in FORMATS if f"`{name}`" not in document or f"`{name}`" not in extending] == []
     assert [name for name in ENGINES if f"`{name}`" not in extending] == []
     assert [suffix for suffix in FILES if f"`{suffix}`" not in case] == []
+    assert [suffix for suffix in MODEL_FORMATS if f"`{suffix}`" not in case] == []
+
+
+def test_every_integrity_check_and_tested_cause_is_documented() -> None:
+    """The page of a step names each check that may stand out, and each cause that may be confirmed or refuted."""
+    from mortis.causes.repairs import CAUSE_OF_KIND
+    from mortis.integrity.checks import COLUMN_CHECKS, TRAFFIC_CHECKS
+
+    integrity, causes = text_of("docs/steps/integrity.md"), text_of("docs/steps/causes.md")
+    rows = " ".join(re.findall(r"^\| ([a-z, ]+) \|", integrity, re.MULTILINE))
+    assert [name for name in (*COLUMN_CHECKS, *TRAFFIC_CHECKS) if name not in rows] == []
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/mortis/causes").glob("*.py"))
+    tested = set(re.findall(r'"([DSMPHWLE]\d)"', source)) | set(CAUSE_OF_KIND.values())
+    ranges = {
+        f"{a}{i}" for a, b, c in re.findall(r"([A-Z])(\d) to [A-Z](\d)", causes) for i in range(int(b), int(c) + 1)
+    }
+    assert {id_ for id_ in tested - ranges if id_ not in causes} == set()
 
 
 def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
@@ -235,10 +253,11 @@ def test_python_in_the_documentation_runs(
 ) -> None:
     """Each block runs by itself, with nothing but a prediction log beside it; where it prints, it finds the failure."""
     from mortis.clarify import metrics
-    from mortis.sources import tables
+    from mortis.sources import models, tables
 
     monkeypatch.setattr(metrics, "METRICS", copy.deepcopy(metrics.METRICS))
     monkeypatch.setattr(tables, "FORMATS", dict(tables.FORMATS))
+    monkeypatch.setattr(models, "MODEL_FORMATS", dict(models.MODEL_FORMATS))
     exec(compile(code, "documentation", "exec"), {})  # noqa: S102  it is our own
     if "print(" in code:
         assert capsys.readouterr().out.startswith("failure ")

@@ -14,7 +14,6 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from mortis import intervals
 from mortis.intervals import (
-    Rate,
     bh,
     block_bootstrap,
     block_bootstrap_shift,
@@ -24,6 +23,7 @@ from mortis.intervals import (
     wilson,
     wilson_bounds,
 )
+from mortis.records import Rate
 
 FloatArray = NDArray[np.float64]
 

@@ -320,7 +320,7 @@ def test_a_query_only_reads(postgres: str) -> None:
     for query, reason in (
         ("SELECT nextval('counter')", r"cannot execute nextval\(\) in a read-only transaction"),
         ("SELECT * FROM logs", 'relation "logs" does not exist'),
-        ("SELEKT 1", 'syntax error at or near "SELEKT"'),
+        ("CHOOSE 1", 'syntax error at or near "CHOOSE"'),
     ):
         with pytest.raises(InputProblem, match=f"the query failed: {reason}") as problem:
             list(read_query(postgres, query))

@@ -152,7 +152,7 @@ def _rows(sample: pa.Table, ready: Ready) -> list[Mapping[str, Any]]:
 def weigh_causes(
     case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, seed: int
 ) -> tuple[Weighed | None, tuple[Guard, ...], tuple[NotChecked, ...]]:
-    """Every cause weighed by its test on bounded samples, and the guards of those that stand; None where that failed."""
+    """Every cause weighed by its test on bounded samples, and the guards of those that stand; None where it failed."""
     if failure.verdict != "failure":
         return None, (), ()
     try:

@@ -19,9 +19,10 @@ Column = Floats | Texts
 class RowSample:
     """Rows of one window, chosen by the hash of their id: the same rows each time, in the same order.
 
-    `features` maps each feature to doubles (NaN for null) or to texts (None for null), in the log's order. `y` and `p` are the
-    label and the prediction (0 and 1, numbers, or class names; NaN or None where missing), `score` the model's figure,
-    `second` the time in epoch seconds, `outcome` the place in the judgement's outcomes. `rows` is how many the window has.
+    `features` maps each feature to doubles (NaN for null) or to texts (None for null), in the log's order. `y` and `p`
+    are the label and the prediction (0 and 1, numbers, or class names; NaN or None where missing), `score` the model's
+    figure, `second` the time in epoch seconds, `outcome` the place in the judgement's outcomes. `rows` is how many the
+    window has.
     """
 
     features: Mapping[str, Column]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mortis.intervals import Interval, Rate, bh, newcombe, wilson
+from mortis.intervals import bh, newcombe, wilson
+from mortis.records import Interval, Rate
 
 IntArray = NDArray[np.int64]
 

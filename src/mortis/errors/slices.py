@@ -20,7 +20,8 @@ from mortis.errors.counting import (
 )
 from mortis.errors.scan import baseline_rate, expected_errors, own_rise_p, rise_p, seen_before
 from mortis.errors.search import Pick, Rules, search_slices
-from mortis.intervals import Interval, Rate, bh, newcombe
+from mortis.intervals import bh, newcombe
+from mortis.records import Interval, Rate
 
 Named = tuple[tuple[str, str], ...]
 """Conditions by name: (column, value) pairs, all of which hold."""

@@ -63,7 +63,10 @@ def _damage(text: str) -> str | None:
         return f"it is LightGBM's text without its line {absent[0]!r}"
     if len(trees) != len(facts.get("tree_sizes", "").split()):
         return f"it is LightGBM's text with {len(trees)} trees, and its line 'tree_sizes' names another number"
-    broken = next((i for i, tree in enumerate(trees) if not _is_whole(_facts(tree))), None)
+    if not facts["max_feature_idx"].isdigit() or not trees:
+        return "it is LightGBM's text without trees, or its line 'max_feature_idx' is damaged"
+    features = int(facts["max_feature_idx"]) + 1
+    broken = next((i for i, tree in enumerate(trees) if not _is_whole(_facts(tree), features)), None)
     return None if broken is None else f"it is LightGBM's text, and its tree {broken} is damaged"
 
 
@@ -71,19 +74,36 @@ def _facts(block: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
 
 
-def _is_whole(tree: Mapping[str, str]) -> bool:
-    """Whether a tree has its lines, each with as many values as the tree has leaves or splits."""
-    leaves, groups = tree.get("num_leaves", ""), tree.get("num_cat", "")
-    if not (leaves.isdigit() and groups.isdigit()):
+def _is_whole(tree: Mapping[str, str], features: int) -> bool:
+    """Whether a tree's lines hold as many numbers as it has leaves, splits and groups, pointing inside the tree."""
+    try:
+        leaves, groups = int(tree["num_leaves"]), int(tree["num_cat"])
+        splits = max(leaves - 1, 0)
+        if len(_numbers(tree, "leaf_value")) != leaves or not all(_fits(tree, key, splits) for key in _SPLIT_LINES):
+            return False
+        if groups and not _groups_fit(tree, groups):
+            return False
+        children = _numbers(tree, "left_child") + _numbers(tree, "right_child") if splits else []
+        owners = _numbers(tree, "split_feature") if splits else []
+        return all(-leaves <= child < splits for child in children) and all(0 <= one < features for one in owners)
+    except (KeyError, ValueError):
         return False
-    due = {"leaf_value": int(leaves)}
-    if int(leaves) > 1:
-        due |= dict.fromkeys(_SPLIT_LINES, int(leaves) - 1)
-    if int(groups) > 0:
-        due |= {"cat_boundaries": int(groups) + 1}
-    return all(len(tree.get(key, "").split()) == count for key, count in due.items()) and (
-        int(groups) == 0 or "cat_threshold" in tree
-    )
+
+
+def _numbers(tree: Mapping[str, str], key: str) -> list[float]:
+    return [float(word) for word in tree[key].split()]
+
+
+def _fits(tree: Mapping[str, str], key: str, splits: int) -> bool:
+    """Whether a line that every split has a number in is there and complete; a tree of one leaf has none."""
+    return splits == 0 or len(_numbers(tree, key)) == splits
+
+
+def _groups_fit(tree: Mapping[str, str], groups: int) -> bool:
+    """Whether the bounds of the groups of categories rise to the number of words that hold them."""
+    bounds = _numbers(tree, "cat_boundaries")
+    words = len(_numbers(tree, "cat_threshold"))
+    return len(bounds) == groups + 1 and bounds[0] == 0 and bounds == sorted(bounds) and bounds[-1] == words
 
 
 def booster_scorer(booster: Any, *, name: str) -> Scorer:

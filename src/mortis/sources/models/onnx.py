@@ -64,7 +64,7 @@ def load(file: Path, name: str) -> Scorer:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """The runtime's own exceptions, which share no class but Exception, and what a damaged name in a message becomes."""
+    """The runtime's own exceptions, which share no class but Exception, and what a damaged name makes of one."""
     state = needed("onnxruntime.capi.onnxruntime_pybind11_state")
     return (*(getattr(state, kind) for kind in _FAILURES), UnicodeDecodeError)
 

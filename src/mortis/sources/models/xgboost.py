@@ -30,10 +30,9 @@ def load(file: Path, name: str) -> Scorer:
     """
     library = needed("xgboost")
     try:
-        booster = library.Booster(model_file=file)
+        return booster_scorer(library.Booster(model_file=file), name=name)
     except (library.core.XGBoostError, ValueError) as error:
         raise InputProblem(f"{name} isn't what its name says: {_reason(error)}") from None
-    return booster_scorer(booster, name=name)
 
 
 def booster_scorer(booster: Any, *, name: str) -> Scorer:

@@ -251,24 +251,21 @@ def respelled(name: str, how: str, spelling: Callable[[str], str]) -> Injection:
 
 
 def remapped(name: str, mapping: Mapping[Any, Any], label: str) -> Injection:
+    """Categories renamed; right where at least three quarters of the new names are the true ones."""
     put = changed(name, lambda v: np.array([mapping.get(t, t) for t in v.tolist()], dtype=v.dtype))
-    truth = {str(old): str(new) for old, new in mapping.items() if old != new}
+    truth = {text_of(old): text_of(new) for old, new in mapping.items() if old != new}
 
     def right(found: Mapping[str, str | float]) -> bool:
         said = json.loads(str(found.get("mapping", "{}")))
-        said = {
-            f"{float(a)}" if is_text_number(a) else a: f"{float(b)}" if is_text_number(b) else b
-            for a, b in said.items()
-        }
         hits = sum(said.get(old, old) == new for old, new in truth.items())
         return hits >= 0.75 * len(truth)
 
     return Injection(f"{name} {label}", ("remap",), (name,), put, right)
 
 
-def is_text_number(text: str) -> bool:
-    """Whether the text is a number."""
-    return text.replace(".", "", 1).isdigit()
+def text_of(value: float | str) -> str:
+    """A category as a renaming is written."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def turned(name: str, shift: float) -> Injection:

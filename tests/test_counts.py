@@ -67,7 +67,7 @@ def test_finer_rows_change_nothing(rng):
     with duckdb.connect() as con:
         con.execute("SET TimeZone = 'UTC'")
         con.register("log", pa.table(table))
-        by_day = con.execute(
+        by_day = con.sql(
             "SELECT date_trunc('day', moment) AS moment, site, device, sum(failed)::BIGINT AS failed,"
             " sum(total)::BIGINT AS total FROM log GROUP BY ALL"
         ).to_arrow_table()

@@ -69,7 +69,7 @@ def test_nearness_is_that_of_a_brute_force_search(drawn):
             number = 0.0 if x is None and y is None else 1.0
         else:
             number = abs(x - y) / spread if spread else 0.0
-        return number + (one["c"] != other["c"])
+        return float(number + (one["c"] != other["c"]))
 
     for one, near in zip(wrong, found[1::2], strict=True) if right else ():
         distances = [apart(one, other) for other in right]

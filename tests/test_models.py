@@ -132,6 +132,22 @@ class TestLightGBM:
             close(open_model(tmp_path / f"{name}.txt").score(columns), booster.predict(data))
         assert open_model(tmp_path / "several.txt").score(columns).shape == (ROWS, 3)
 
+    @pytest.mark.parametrize("objective", ["binary", "regression", "poisson", "lambdarank"])
+    @pytest.mark.parametrize("boosting", ["gbdt", "dart", "rf"])
+    @pytest.mark.parametrize("tree", [{}, {"linear_tree": True}, {"min_data_in_leaf": ROWS}])
+    def test_no_kind_of_whole_model_is_taken_for_a_damaged_one(
+        self, tmp_path, frame, late, columns, objective, boosting, tree
+    ):
+        """Trees of one leaf, linear trees, and trees that split on categories have lines of their own."""
+        data = frame[["delay", "wind"]].assign(origin=frame["origin"].map(ORIGINS.index).astype(float))
+        settings = {"objective": objective, "boosting": boosting, "bagging_freq": 1, "bagging_fraction": 0.7, **tree}
+        group = [ROWS // 4] * 4 if objective == "lambdarank" else None
+        rows = lgb.Dataset(data, late, group=group, categorical_feature=[2])
+        booster = lgb.train({"verbose": -1, "num_threads": 1, "min_data_in_leaf": 10, **settings}, rows, 4)
+        booster.save_model(tmp_path / "v1.txt")
+        logged = {**columns, "origin": data["origin"].to_numpy()}
+        close(open_model(tmp_path / "v1.txt").score(logged), booster.predict(data))
+
     def test_names_with_blanks_are_found(self, tmp_path, frame, late):
         booster = boosted(frame[["delay", "wind"]].rename(columns={"delay": "dep delay"}), late, objective="binary")
         booster.save_model(tmp_path / "v1.txt")

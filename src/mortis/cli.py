@@ -131,11 +131,13 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where the report is written.")] = None,
     engine: EngineOption = "duckdb",
     formats: Annotated[str, typer.Option("--format", metavar="LIST", help="Any of html,md,json.")] = "html,md,json",
+    unpickle: Annotated[bool, typer.Option("--unpickle", help="Open pickled models, which runs their code.")] = False,
     library: Annotated[bool, typer.Option("--library/--no-library", help="Keep it in the team's library.")] = True,
 ) -> None:
     """Investigate a case and write postmortem.html, postmortem.md and postmortem.json."""
     del library  # there is no library yet; scripts may already say --no-library
-    _investigate(case, out=out or (case if case.is_dir() else case.parent), engine=engine, formats=formats)
+    folder = out or (case if case.is_dir() else case.parent)
+    _investigate(case, out=folder, engine=engine, formats=formats, unpickle=unpickle)
 
 
 @app.command()
@@ -227,7 +229,7 @@ def _load(path: Path) -> Case:
     return Case.load(path)
 
 
-def _investigate(path: Path, *, out: Path, engine: str, formats: str) -> None:
+def _investigate(path: Path, *, out: Path, engine: str, formats: str, unpickle: bool = False) -> None:
     """Investigate the case at a path, write the wanted formats into `out`, and print the answer."""
     from mortis.document import formats as known_formats
     from mortis.document.terminal import summary_lines
@@ -242,7 +244,7 @@ def _investigate(path: Path, *, out: Path, engine: str, formats: str) -> None:
     from mortis.investigation import investigate
 
     with _Progress() as watch:
-        found = investigate(case, engine=engine, watch=watch)
+        found = investigate(case, engine=engine, watch=watch, unpickle=unpickle)
     written = _write_all(found, wanted, out)
     print("\n".join(summary_lines(found)))
     print()

@@ -16,7 +16,7 @@ from mortis.clarify.failure import Clarified
 from mortis.engine import Engine, Watch, open_engine, silent
 from mortis.outlook import next_actions, unanswered, unknown_cause
 from mortis.preparation import Ready, make_ready
-from mortis.questions import analyse_errors, check_integrity, clarify_failure, weigh_causes
+from mortis.questions import Allowed, analyse_errors, check_integrity, clarify_failure, weigh_causes
 from mortis.records import (
     CaseSummary,
     ErrorAnalysis,
@@ -34,10 +34,13 @@ SCHEMA_VERSION = 1
 LIBRARIES = ("duckdb", "ibis-framework", "numpy", "pyarrow", "scipy")
 
 
-def investigate(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Postmortem:
+def investigate(
+    case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0, unpickle: bool = False
+) -> Postmortem:
     """The post-mortem of a case: what failed and since when, who was hit, what was ruled out, and what was not checked.
 
-    The same case, engine and seed give the same post-mortem, but for the time of its making.
+    The same case, engine and seed give the same post-mortem, but for the time of its making. `unpickle` allows pickled models
+    to be opened, which runs whatever code they hold.
 
     Raises InputProblem where the case or its tables are wrong, WorkProblem where a source can't be reached.
     """
@@ -47,10 +50,10 @@ def investigate(case: Case, *, engine: str = "duckdb", watch: Watch = silent, se
         profile = running.profile(ready.dataset, ready.layout)
         clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
         failure = clarified.failure
-        integrity = check_integrity(profile, failure)
+        integrity, unread = check_integrity(profile, failure)
         errors, missing = analyse_errors(case, running, ready, profile, failure)
-        weighed, guards, gaps = weigh_causes(case, running, ready, profile, failure, seed)
-        answers = Answers(clarified, integrity, errors, weighed, guards, (*missing, *gaps))
+        weighed, guards, gaps = weigh_causes(case, running, ready, profile, failure, Allowed(seed, unpickle))
+        answers = Answers(clarified, integrity, errors, weighed, guards, (*unread, *missing, *gaps))
         return _assemble(case, running, ready, answers, begun)
 
 
@@ -102,7 +105,7 @@ def _assemble(case: Case, engine: Engine, ready: Ready, answers: Answers, begun:
         confusion=errors.confusion,
         slices_note=errors.note,
         evidence=_with_queries((*answers.clarified.evidence, *answers.integrity, *found, *tested), engine),
-        actions=(*next_actions(failure, errors.slices), *(weighed.actions if weighed else ())),
+        actions=next_actions(failure, errors.slices, weighed.actions if weighed else ()),
         guards=answers.guards,
         not_checked=(*answers.clarified.not_checked, *answers.missing, *unanswered(case, failure, answers.guards)),
         provenance=_provenance(engine, ready, begun),

@@ -53,8 +53,8 @@ def _unread(handed: object) -> str:
     return "; what was handed over was left unread" if handed else ""
 
 
-def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...]:
-    """What to do on what is known: contain the slice that is hit, look at the onset, keep the figures watched."""
+def next_actions(failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action]) -> tuple[Action, ...]:
+    """What to do on what is known: contain the slice that is hit, then the causes' own remedies; without any, look on."""
     if failure.verdict == "no_failure":
         return ()
     if failure.verdict == "cannot_tell":
@@ -65,7 +65,8 @@ def next_actions(failure: Failure, slices: Sequence[Slice]) -> tuple[Action, ...
         return (Action(title, "process", "the verdict", done),)
     hit = next((one for one in slices if one.held_out), None)
     actions = [_contain(hit)] if hit else []
-    actions += [_list_changes(failure.onset)] if failure.onset else []
+    actions += remedies
+    actions += [_list_changes(failure.onset)] if failure.onset and not remedies else []
     return (*actions, _watch(failure.metric, by_slice=hit is not None))
 
 

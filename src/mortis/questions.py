@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from mortis.clarify.metrics import with_operations
 from mortis.engine import Engine
 from mortis.engine.dataset import LABEL_AGE, OUTCOMES
 from mortis.engine.sampling import row_sample
-from mortis.errors.analysis import conditions_of, confusion_cells, search_slices, slice_record
+from mortis.errors.analysis import conditions_of, confusion_cells, most_conditions, search_slices, slice_record
 from mortis.errors.examples import pick_examples
 from mortis.guards import make_guards
 from mortis.integrity.checks import check_profile
@@ -37,6 +37,14 @@ ROWS_WEIGHED = 10_000
 MOST_FLAGGED = 20
 ROWS_SEARCHED = 250_000
 ROWS_LOOKED_AT = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the user allows: the seed of all that is drawn, and whether a pickled model may run its code."""
+
+    seed: int = 0
+    unpickle: bool = False
 
 
 def clarify_failure(
@@ -122,7 +130,8 @@ def _errors(case: Case, engine: Engine, ready: Ready, profile: Profile, failure:
 def _search_note(statement: str, searched: int, samples: Sequence[Any]) -> str:
     sizes = " and ".join(f"{len(sample.outcome):,}" for sample in samples)
     reach = "all rows" if all(sample.exact for sample in samples) else "rows chosen by the hash of their id"
-    return f"{statement}. {searched:,} slices of up to three conditions were searched on {sizes} rows ({reach})"
+    most = {2: "two", 3: "three"}[most_conditions(len(samples[0].columns))]
+    return f"{statement}. {searched:,} slices of up to {most} conditions were searched on {sizes} rows ({reach})"
 
 
 def _since_onset(failure: Failure) -> Window:
@@ -150,13 +159,13 @@ def _rows(sample: pa.Table, ready: Ready) -> list[Mapping[str, Any]]:
 
 
 def weigh_causes(
-    case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, seed: int
+    case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, allowed: Allowed
 ) -> tuple[Weighed | None, tuple[Guard, ...], tuple[NotChecked, ...]]:
     """Every cause weighed by its test on bounded samples, and the guards of those that stand; None where it failed."""
     if failure.verdict != "failure":
         return None, (), ()
     try:
-        facts = _facts(case, engine, ready, profile, failure, seed)
+        facts = _facts(case, engine, ready, profile, failure, allowed)
         weighed = weigh(facts)
         return weighed, make_guards(weighed.causes, facts), ()
     except Problem:
@@ -166,7 +175,7 @@ def weigh_causes(
         return None, (), (NotChecked("causes", why, "a report of this message to the project"),)
 
 
-def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, seed: int) -> Facts:
+def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, allowed: Allowed) -> Facts:
     """What the tests of causes may look at: rows of both windows, the candidate models, the corruptions that fit."""
     windows = (failure.baseline_window, _since_onset(failure))
     before, during = (
@@ -175,7 +184,7 @@ def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: 
         )
         for window in windows
     )
-    models = {one.version: open_model(case.root / one.file) for one in case.models}
+    models = {one.version: open_model(case.root / one.file, unpickle=allowed.unpickle) for one in case.models}
     return Facts(
         failure=failure,
         task=ready.dataset.task,
@@ -184,12 +193,12 @@ def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: 
         before=before,
         during=during,
         models=models,
-        repairs=propose(before, during, rng=np.random.default_rng(seed)),
+        repairs=propose(before, during, rng=np.random.default_rng(allowed.seed)),
         label_ages_known=LABEL_AGE in profile.numbers,
         threshold=decision_threshold(before) if ready.dataset.task == "binary" else None,
         positive=ready.dataset.positive,
         probability=ready.dataset.probability,
-        seed=seed,
+        seed=allowed.seed,
     )
 
 
@@ -198,21 +207,22 @@ def _rows_in(profile: Profile, window: Window) -> int:
     return int(profile.outcomes.where(lambda cell: start <= int(cell[0]) < end).values.sum())
 
 
-def check_integrity(profile: Profile, failure: Failure) -> tuple[Evidence, ...]:
+def check_integrity(profile: Profile, failure: Failure) -> tuple[tuple[Evidence, ...], tuple[NotChecked, ...]]:
     """Step 3 on the data as served: what stands out of every feature's checks since the onset, worst first."""
     if failure.incident_window is None:
-        return ()
-    checks = check_profile(profile, failure.baseline_window, _since_onset(failure))
-    flagged = sorted((one for one in checks if one.flagged), key=lambda one: -one.strength)[:MOST_FLAGGED]
+        return (), ()
+    try:
+        checks = check_profile(profile, failure.baseline_window, _since_onset(failure))
+    except Exception as error:  # noqa: BLE001  a failed question must be shown, and must not cost the other answers
+        why = f"the question failed: {type(error).__name__}: {error}"
+        return (), (NotChecked("integrity of the served data", why, "a report of this message to the project"),)
+    flagged = sorted((one for one in checks if one.flagged), key=lambda one: -one.strength)
     columns = len({one.feature for one in checks})
-    told = f"{len(checks)} checks of {columns} columns were made; {sum(one.flagged for one in checks)} stand out"
-    summary = Evidence(
-        "integrity.checks",
-        "Are the served data as in the baseline?",
-        f"{told} beyond what the baseline does by itself",
-        "tested",
+    told = (
+        f"{len(checks)} checks of {columns} columns were made; {len(flagged)} stand out beyond the baseline's own ways"
     )
-    return (summary, *(_integrity_evidence(one, i) for i, one in enumerate(flagged, 1)))
+    summary = Evidence("integrity.checks", "Are the served data as in the baseline?", told, "tested")
+    return (summary, *(_integrity_evidence(one, i) for i, one in enumerate(flagged[:MOST_FLAGGED], 1))), ()
 
 
 def _integrity_evidence(one: IntegrityCheck, place: int) -> Evidence:

@@ -92,7 +92,7 @@ def test_two_conditions_at_once(investigated):
 
 
 def test_two_hundred_features_on_two_thousand_rows(investigated):
-    """A wide and short log is searched, and the right one of 203 columns comes first."""
+    """A wide and short log is searched by pairs, and the right one of 203 columns comes first."""
     rows = Rows(58, days=40, a_day=50, since=30.0)
     noise = {f"x{i:03d}": rows.rng.normal(size=rows.n) for i in range(200)}
     log = rows.columns(**noise, **wrong_where(rows, rows.hit))
@@ -101,6 +101,7 @@ def test_two_hundred_features_on_two_thousand_rows(investigated):
     )
     assert found.failure.verdict == "failure", told(found)
     assert first_slice(found) == {"region": "us"}, told(found)
+    assert "up to two conditions" in found.slices_note
 
 
 def test_a_segment_hidden_from_the_report(investigated):

@@ -81,7 +81,8 @@ def test_other_faults_are_found_too(solved, injected):
     """Another airport and date, an offset for a factor: nothing rests on the demo's own."""
     demo, found = solved("unit", injected=injected)
     assert began(found, demo.truth.onset), told(found)
-    assert names(found.slices[0], demo.truth.slices[0]), told(found)
+    first = found.slices[0]
+    assert names(first, demo.truth.slices[0]) or demo.truth.feature in first.conditions, told(found)
 
 
 @pytest.mark.parametrize("seed", [8, 9])

@@ -138,11 +138,9 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
 def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
     """M3: the baseline's threshold applied to the incident's scores."""
     name = "the baseline's decision rule on the incident's scores"
-    if facts.task != "binary":
-        return
-    if facts.threshold is None or facts.metric.kind == "operational":
-        reason = "predictions or scores are missing, or don't follow from one threshold"
-        yield plainly("M3", "not_tested", name, f"not tested, because {reason}")
+    why = _no_rule(facts)
+    if why or facts.threshold is None:
+        yield plainly("M3", "not_tested", name, f"not tested, because {why}")
         return
     sample, rule = facts.during, f"score >= {facts.threshold:.3g}"
     p = np.asarray(sample.p, dtype=float)
@@ -165,6 +163,14 @@ def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
         parameters={"threshold": round(facts.threshold, 6)},
         remedy=remedy,
     )
+
+
+def _no_rule(facts: Facts) -> str:
+    if facts.task != "binary":
+        return "only a binary model decides by a threshold"
+    if facts.metric.kind == "operational":
+        return f"{facts.metric.name} doesn't depend on decisions"
+    return "" if facts.threshold is not None else "the baseline's predictions don't follow from one threshold of a score"
 
 
 def _too_few_versions(facts: Facts) -> str:

@@ -17,6 +17,7 @@ from mortis.records import ConfusionCell, Example, Rate, Slice, Window
 
 MOST_CONFUSION_CELLS = 8
 FEWEST_ROWS_A_WINDOW = 20
+MOST_COLUMNS_IN_TRIPLES = 80
 
 
 def search_slices(samples: Sequence[CodedSample], judgement: Judgement) -> SliceReport | None:
@@ -24,7 +25,16 @@ def search_slices(samples: Sequence[CodedSample], judgement: Judgement) -> Slice
     before, after = (_coded_rows(sample, judgement) for sample in samples)
     if min(len(before.n), len(after.n)) < FEWEST_ROWS_A_WINDOW or not before.columns:
         return None
-    return find_slices(before, after)
+    return find_slices(before, after, max_conditions=most_conditions(len(before.columns)))
+
+
+def most_conditions(columns: int) -> int:
+    """The most conditions of a slice that are searched: three, or two where the triples of columns are too many.
+
+    >>> most_conditions(30), most_conditions(200)
+    (3, 2)
+    """
+    return 3 if columns <= MOST_COLUMNS_IN_TRIPLES else 2
 
 
 def _coded_rows(sample: CodedSample, judgement: Judgement) -> CodedRows:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mortis.integrity.kinds.coding import value_shares
+from mortis.integrity.kinds.coding import counts, value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, Values, restored, reversible, suppose
@@ -18,6 +18,7 @@ PERIODS = {24.0: "hours", 7.0: "days", 1440.0: "minutes", 86400.0: "seconds", 12
 LAGS_HOURS = (1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168)
 HOUR = 3600
 GROUPS_TRIED = 2
+LEAST_TOLD = 0.03
 
 
 def propose_shifts(pair: Pair) -> Iterator[Proposal]:
@@ -84,16 +85,24 @@ def _turner(shift: float, period: float, lowest: float) -> Values:
 
 
 def _late(pair: Pair, judge: Judge) -> Proposal | None:
-    """The lag that explains best what the related columns no longer tell; None where the baseline spans too little."""
+    """The lag that explains best what the related columns no longer tell; None where values don't last.
+
+    Late values that tell nothing of the present ones can't be told from other rows' values.
+    """
     rows = np.flatnonzero(judge.region.in_scope(pair.before))
     second = pair.before.second[rows]
     lags = [lag for lag in LAGS_HOURS if 4 * lag * HOUR <= second[-1] - second[0]]
     if not lags or len(judge.views) < 2:
         return None
     best: tuple[float, int, str, Column] | None = None
+    own = judge.code.of(judge.before)
     for name, group in _groups(pair, judge.feature):
         for lag in lags:
-            forward = judge.before[_earlier(second, group[rows], lag * HOUR)]
+            place = _earlier(second, group[rows], lag * HOUR)
+            mixed = _told(own, own[place[_shuffled(group[rows], pair.seed)]], judge.code.size)
+            if _told(own, own[place], judge.code.size) < mixed + LEAST_TOLD:
+                continue
+            forward = judge.before[place]
             fit = judge.weigh(forward).fit
             if best is None or fit > best[0]:
                 best = (fit, lag, name, forward)
@@ -103,6 +112,25 @@ def _late(pair: Pair, judge: Judge) -> Proposal | None:
     each = f" for each {name}" if name else ""
     told = Told("stale", {"lag_hours": float(lag), "by": name}, f"is what it was {lag} h earlier{each}", cost=0.04)
     return restored(pair, suppose(judge, forward), told, struck=_everything)
+
+
+def _shuffled(group: Ints, seed: int) -> Ints:
+    """Places (n,) of rows in random order within each group."""
+    chance = np.random.default_rng(seed).random(len(group))
+    found = np.empty(len(group), np.int64)
+    found[np.argsort(group, kind="stable")] = np.lexsort((chance, group))
+    return found
+
+
+def _told(now: Ints, earlier: Ints, size: int) -> float:
+    """How much an earlier value tells of the present one, in nats: nothing where values don't last."""
+    joint = counts(now, earlier, (size, size))
+    n = joint.sum()
+    expected = joint.sum(1, keepdims=True) * joint.sum(0) / n
+    seen = joint > 0
+    told = float((joint[seen] * np.log(joint[seen] / expected[seen])).sum() / n)
+    filled = [int((joint.sum(axis) > 0).sum()) - 1 for axis in (0, 1)]
+    return told - filled[0] * filled[1] / (2 * float(n))
 
 
 def _frozen(pair: Pair, judge: Judge) -> Proposal | None:
@@ -145,12 +173,16 @@ def _groups(pair: Pair, feature: str) -> list[tuple[str, Ints]]:
 
 
 def _earlier(second: Ints, group: Ints, lag: int) -> Ints:
-    """For each row, in order of time, the last row of its group at least `lag` seconds earlier; itself where none is."""
+    """For each row, in order of time, the last row of its group at least `lag` seconds earlier.
+
+    Where the rows don't reach back that far, the first one as much later: it is as far off.
+    """
     found = np.arange(len(second))
     for code in np.unique(group):
         members = np.flatnonzero(group == code)
-        place = np.searchsorted(second[members], second[members] - lag, side="right") - 1
-        found[members] = np.where(place >= 0, members[np.maximum(place, 0)], members)
+        back = np.searchsorted(second[members], second[members] - lag, side="right") - 1
+        ahead = np.minimum(np.searchsorted(second[members], second[members] + lag), len(members) - 1)
+        found[members] = members[np.where(back >= 0, back, ahead)]
     return found
 
 

@@ -22,6 +22,7 @@ from mortis.integrity.kinds.repair import Bools
 from mortis.rows import Column, RowSample, is_number
 
 MOST_TOGETHER = 5
+REGIONS_TRIED = 2
 ALIKE = 0.5
 
 
@@ -55,22 +56,24 @@ def propose_overwrites(pair: Pair) -> Iterator[Proposal]:
 def propose_permutations(pair: Pair) -> Iterator[Proposal]:
     """Rows got other rows' values: each column by itself looks as before, but no longer goes with the others."""
     moved = [change for change in pair.changes if _kept_alone(pair, change)]
-    names = list(dict.fromkeys(change.feature for change in moved))
     for change in moved:
         yield from _as_permutation(pair, change, (change.feature,))
-    groups = list(combinations(names, 2)) if len(names) <= MOST_TOGETHER else []
+    by_size = sorted(moved, key=lambda change: -change.excess)
+    names = list(dict.fromkeys(change.feature for change in by_size))[:MOST_TOGETHER]
+    groups: list[tuple[str, ...]] = list(combinations(names, 2))
     if len(names) > 2:
-        groups.append(tuple(names))  # type: ignore[arg-type]  # pairs first, then all of them
+        groups.append(tuple(names))
     for group in groups:
-        strongest = max((pair.changed[name] for name in group), key=lambda one: one.excess)
-        yield from _as_permutation(pair, strongest, group)
+        regions = {c.region: c for c in reversed(by_size) if c.feature in group and c.region.column not in group}
+        for change in list(regions.values())[-REGIONS_TRIED:]:
+            yield from _as_permutation(pair, change, group)
 
 
 def _kept_alone(pair: Pair, change: Change) -> bool:
     """Whether a feature by itself changed by little of what it changed by given the related columns."""
     if not pair.related[change.feature]:
         return False
-    judge = judge_of(pair, change)
+    judge = judge_of(pair, change, plain=True)
     return judge.alone.excess <= 0.35 * judge.excess
 
 

@@ -30,7 +30,8 @@ class Verdict:
 class Judge:
     """One feature in one region: its values before and after, and their counts given each related column.
 
-    `excess` is the mean change over the views, `natural` the change that would be nothing special.
+    `excess` is the mean change over the views, `natural` the change that would be nothing special: the baseline's own,
+    and three standard deviations of chance.
     """
 
     feature: str
@@ -107,9 +108,11 @@ def judge_of(
     x_old, x_new = code.of(before), code.of(after)
     old = tuple(counts(x_old, view.before, (view.size, code.size)) for view in views)
     new = tuple(counts(x_new, view.after, (view.size, code.size)) for view in views)
-    excess = float(np.mean([float(apart(a, b).excess) for a, b in zip(old, new, strict=True)]))
+    distances = [apart(a, b) for a, b in zip(old, new, strict=True)]
+    excess = float(np.mean([one.excess for one in distances]))
+    chance = float(np.mean([one.sd for one in distances]) / np.sqrt(len(distances)))
     given = tuple(column for column in pair.related[name] if column not in apart_from)
-    return Judge(name, change.region, before, after, code, views, old, new, excess, change.natural, given)
+    return Judge(name, change.region, before, after, code, views, old, new, excess, change.natural + 3 * chance, given)
 
 
 def struck_share(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple[Floats, ...]) -> float:

@@ -34,8 +34,7 @@ class Change:
     """A feature that changed: in which rows, by how much there, and by how much within the baseline itself.
 
     `excess` is the squared Hellinger distance above chance, averaged over the feature alone and given each related
-    column; `natural` the largest of the same between a stretch of the baseline and the rest of it, plus what chance
-    would show at three standard deviations. `plain`: it shows in few codes only.
+    column; `natural` the largest of the same between a stretch of the baseline and the rest of it, beyond chance. `plain`: it shows in few codes only.
     """
 
     feature: str
@@ -194,11 +193,10 @@ def _change_in(pair: Pair, feature: str, x: Coded, region: Region, *, plain: boo
         distances.append(apart(old, counts(x.after[new_rows], z.after[new_rows], shape)))
     certain = max(float(one.excess / max(float(one.sd), 1e-12)) for one in distances)
     excess = float(np.mean([one.excess for one in distances]))
-    chance = float(np.mean([one.sd for one in distances])) / np.sqrt(len(distances))
     natural = _natural(pair, feature, x, old_rows)
     if certain < 6 or excess < max(0.0015, 1.5 * natural):
         return None
-    return Change(feature, region, excess, natural + 3 * float(chance), plain)
+    return Change(feature, region, excess, natural, plain)
 
 
 def fine_code(before: Column, after: Column) -> Code:
@@ -209,8 +207,8 @@ def fine_code(before: Column, after: Column) -> Code:
 
 
 def plain_code(before: Column) -> Code:
-    """Few codes, for changes that many would drown: numbers by null, one or two frequent values, two bins."""
-    return code_of([before], bins=2, least=0.2) if is_number(before) else coarse_code(before)
+    """Few codes, for changes that many would drown: numbers by null, frequent values, four bins."""
+    return code_of([before], bins=4, least=0.2) if is_number(before) else coarse_code(before)
 
 
 def _natural(pair: Pair, feature: str, x: Coded, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
@@ -223,8 +221,9 @@ def _natural(pair: Pair, feature: str, x: Coded, inside: np.ndarray[tuple[int, .
     apart_by = []
     for z in pair.views(feature):
         table = grouped_counts(quarter, x.before[rows], z.before[rows], (4, z.size, x.size))
-        apart_by.append(apart(table.sum(0) - table, table).excess)
-    return max(0.0, float(np.mean(apart_by, axis=0).max()))
+        apart_by.append(apart(table.sum(0) - table, table))
+    found = _mean(apart_by)
+    return max(0.0, float((found.excess - 3 * found.sd / np.sqrt(len(apart_by))).max()))
 
 
 def _by_group(pair: Pair, feature: str, x: Coded, group: Coded) -> Apart:

@@ -18,6 +18,7 @@ MOST_STEPS = 4
 LEAST_GAIN = 0.03
 ECHO = 0.3
 HEAVIEST = 20.0
+FEWEST_EFFECTIVE = 0.1
 View = tuple[str, str]
 
 
@@ -160,5 +161,10 @@ def _best_mix(pair: Pair, board: Board) -> Board | None:
         new = board.after[name, ""].sum(0)
         ratio = (new / max(1.0, new.sum())) / np.maximum(old / max(1.0, old.sum()), 1e-9)
         ratio = np.where(old > 0, np.minimum(ratio, HEAVIEST), 1.0)
+        # Values that the baseline lacks, or has in hardly any row, can't have come in by a change of mix.
+        lacking = new[old <= 0].sum() / max(1.0, new.sum())
+        weights = board.weights * ratio[board.fine[name]]
+        if lacking > 0.1 or np.square(weights.sum()) < FEWEST_EFFECTIVE * len(weights) * np.square(weights).sum():
+            continue
         boards.append(board.with_weights(ratio[board.fine[name]]))
     return min(boards, key=lambda one: one.total, default=None)

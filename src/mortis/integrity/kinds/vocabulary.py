@@ -18,7 +18,7 @@ from mortis.rows import Column, Texts, is_number
 MOST_VALUES = 60
 MOST_NUMBERS = 20
 FEWEST_SEEN = 5
-KEPT_PARTS = (0.3, 0.5, 0.7, 0.85)
+KEPT_PARTS = (0.2, 0.35, 0.5, 0.6, 0.7, 0.8)
 Spelling = Callable[[str], str]
 Names = Mapping[float | str, float | str]
 
@@ -119,8 +119,9 @@ def _renamings(judge: Judge, old: Mapping[float | str, int], new: Mapping[float 
     found = [_assigned(judge, old, new, kept=0.0)]
     if strange:
         found.append(_assigned(judge, old, strange, kept=0.0))
-    elif set(new) == set(old):
-        found += [_assigned(judge, old, new, kept=kept) for kept in KEPT_PARTS]
+    both = {name: i for i, name in enumerate(name for name in old if name in new)}
+    if len(both) > 1:
+        found += [_assigned(judge, both, both, kept=kept) for kept in KEPT_PARTS]
     return [names for names in found if names]
 
 

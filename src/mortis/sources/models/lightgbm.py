@@ -16,7 +16,9 @@ from mortis.sources.models.matrices import as_matrix
 from mortis.sources.models.scorer import Scorer, first_line, needed
 
 _UNNAMED = re.compile(r"Column_\d+")
-_SPLIT_LINES = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+_COMPULSORY = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
+_SPLIT_LINES = (*_COMPULSORY, "split_gain", "internal_value", "internal_weight", "internal_count")
+_LEAF_LINES = ("leaf_value", "leaf_weight", "leaf_count")
 _CATEGORICAL = re.compile(r"-?\d+(:-?\d+)*")
 
 
@@ -66,6 +68,8 @@ def _damage(text: str) -> str | None:
     if not facts["max_feature_idx"].isdigit() or not trees:
         return "it is LightGBM's text without trees, or its line 'max_feature_idx' is damaged"
     features = int(facts["max_feature_idx"]) + 1
+    if {len(facts[key].split()) for key in ("feature_names", "feature_infos")} != {features}:
+        return "it is LightGBM's text, and its lines of features differ in number"
     broken = next((i for i, tree in enumerate(trees) if not _is_whole(_facts(tree), features)), None)
     return None if broken is None else f"it is LightGBM's text, and its tree {broken} is damaged"
 
@@ -77,33 +81,33 @@ def _facts(block: str) -> dict[str, str]:
 def _is_whole(tree: Mapping[str, str], features: int) -> bool:
     """Whether a tree's lines hold as many numbers as it has leaves, splits and groups, pointing inside the tree."""
     try:
-        leaves, groups = int(tree["num_leaves"]), int(tree["num_cat"])
-        splits = max(leaves - 1, 0)
-        if len(_numbers(tree, "leaf_value")) != leaves or not all(_fits(tree, key, splits) for key in _SPLIT_LINES):
-            return False
-        if groups and not _groups_fit(tree, groups):
-            return False
-        children = _numbers(tree, "left_child") + _numbers(tree, "right_child") if splits else []
-        owners = _numbers(tree, "split_feature") if splits else []
-        return all(-leaves <= child < splits for child in children) and all(0 <= one < features for one in owners)
+        values = {key: [float(word) for word in words.split()] for key, words in tree.items() if key != "Tree"}
+        ((leaves,), (groups,)) = values["num_leaves"], values["num_cat"]
+        splits = int(max(leaves - 1, 0))
+        due = dict.fromkeys(_LEAF_LINES, leaves) | dict.fromkeys(_SPLIT_LINES, splits)
+        # What a tree can do without may be an empty line.
+        lines = [key for key in values if values[key]] + ["leaf_value", *(_COMPULSORY if splits else ())]
+        counts_fit = all(len(values[key]) == due[key] for key in lines if key in due)
+        groups_fit = not groups or _groups_fit(values["cat_boundaries"], values["cat_threshold"], groups)
+        return counts_fit and groups_fit and (not splits or _points_inside(values, splits, features, groups))
     except (KeyError, ValueError):
         return False
 
 
-def _numbers(tree: Mapping[str, str], key: str) -> list[float]:
-    return [float(word) for word in tree[key].split()]
-
-
-def _fits(tree: Mapping[str, str], key: str, splits: int) -> bool:
-    """Whether a line that every split has a number in is there and complete; a tree of one leaf has none."""
-    return splits == 0 or len(_numbers(tree, key)) == splits
-
-
-def _groups_fit(tree: Mapping[str, str], groups: int) -> bool:
+def _groups_fit(bounds: list[float], words: list[float], groups: float) -> bool:
     """Whether the bounds of the groups of categories rise to the number of words that hold them."""
-    bounds = _numbers(tree, "cat_boundaries")
-    words = len(_numbers(tree, "cat_threshold"))
-    return len(bounds) == groups + 1 and bounds[0] == 0 and bounds == sorted(bounds) and bounds[-1] == words
+    return len(bounds) == groups + 1 and bounds[0] == 0 and bounds == sorted(bounds) and bounds[-1] == len(words)
+
+
+def _points_inside(values: Mapping[str, list[float]], splits: int, features: int, groups: float) -> bool:
+    """Whether each split reads a feature and a group that there are, and leads to leaves or to splits made after it."""
+    sides = (values["left_child"], values["right_child"])
+    kinds = zip(values["decision_type"], values["threshold"], strict=True)
+    return (
+        all(-splits - 1 <= child < 0 or i < child < splits for side in sides for i, child in enumerate(side))
+        and all(0 <= one < features for one in values["split_feature"])
+        and all(0 <= group < groups for kind, group in kinds if int(kind) & 1)
+    )
 
 
 def booster_scorer(booster: Any, *, name: str) -> Scorer:

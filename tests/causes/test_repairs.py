@@ -1,0 +1,135 @@
+"""A corruption is confirmed where undoing it takes the fall back, and refuted where it does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
+    INCIDENT,
+    corrupted,
+    facts_of,
+    repair_of,
+    served,
+)
+
+from mortis.causes.repairs import CAUSE_OF_KIND, ELSEWHERE, LOOKED_FOR, decide_repairs
+from mortis.integrity.kinds.repair import Region
+
+
+def times(factor, name="delay", value=None, of="region"):
+    """An undo that multiplies a feature, in the rows of one region where it is named."""
+
+    def undo(sample):
+        rows = np.ones(len(sample), bool) if value is None else sample.features[of] == value
+        return sample.with_feature(name, np.where(rows, sample.features[name] * factor, sample.features[name]))
+
+    return undo
+
+
+@pytest.fixture
+def before(rng):
+    return served(rng, 3000)
+
+
+@pytest.fixture
+def during(rng):
+    """Delay in seconds instead of minutes, in the region us."""
+    clean = served(rng, 3000, window=INCIDENT)
+    hit = clean.features["region"] == "us"
+    return corrupted(clean, "delay", np.where(hit, clean.features["delay"] * 60, clean.features["delay"]))
+
+
+def unit(factor=1 / 60, **more):
+    given = {"region": Region("region", "us"), "parameters": {"factor": 1 / factor}, "statement": f"delay x {1 / factor:g}"}
+    return repair_of("unit", "delay", times(factor, value="us"), **(given | more))
+
+
+def decided(before, during, *repairs, **more):
+    return [one for one in decide_repairs(facts_of(before, during, repairs=repairs, **more)) if one.test != "look"]
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "auroc", "log_loss"])
+def test_undoing_the_true_corruption_takes_the_whole_fall_back(before, during, metric):
+    found = decided(before, during, unit(), metric=metric)[0]
+    assert (found.id, found.verdict, found.scope, found.features) == ("D3", "confirmed", "region = us", ("delay",))
+    assert found.parameters == {"kind": "unit", "factor": pytest.approx(60)}
+    assert found.share.low <= 1 <= found.share.high
+
+
+def test_a_wrong_factor_is_refuted(before, during):
+    """Multiplied once more, instead of divided."""
+    assert decided(before, during, unit(60))[0].verdict == "refuted"
+
+
+def test_a_factor_that_overshoots_is_not_confirmed_though_the_metric_recovers(before, during):
+    """A tree can't tell 0.02 minutes from 2; the feature's distribution can."""
+    found = decided(before, during, unit(1 / 60_000))[0]
+    assert found.verdict in ("inconclusive", "refuted")
+
+
+def test_a_harmless_repair_is_refuted(before, during):
+    """A feature the model hardly heeds is put right, and nothing comes of it."""
+    found = decided(before, during, repair_of("sign", "noise", times(-1, "noise"), statement="noise turned"))[0]
+    assert found.verdict == "refuted"
+
+
+def test_of_rivals_for_the_same_rows_one_stands(before, during):
+    """The exact inverse and values drawn from like rows both mend: what gives the true values back stands."""
+
+    def donors(sample):
+        drawn = np.random.default_rng(0).choice(before.features["delay"], len(sample))
+        hit = sample.features["region"] == "us"
+        return sample.with_feature("delay", np.where(hit, drawn, sample.features["delay"]))
+
+    rival = repair_of("sentinel", "delay", donors, donors=True, fit=0.99, statement="sentinel", region=Region("region", "us"))
+    for order in ((unit(), rival), (rival, unit())):
+        found = {one.id: one for one in decided(before, during, *order) if one.features}
+        assert (found["D3"].verdict, found["D2"].verdict) == ("confirmed", "refuted")
+        assert "fits better or takes back more" in found["D2"].result
+
+
+def test_repairs_of_different_rows_are_no_rivals(rng, before):
+    clean = served(rng, 3000, window=INCIDENT)
+    factor = np.select([clean.features["region"] == "us", clean.features["region"] == "eu"], [60.0, 0.01], 1.0)
+    during = corrupted(clean, "delay", clean.features["delay"] * factor)
+    other = repair_of("unit", "delay", times(100, value="eu"), region=Region("region", "eu"), statement="eu")
+    found = [one for one in decided(before, during, unit(), other) if one.features]
+    assert {one.scope: one.verdict for one in found} == {"region = us": "confirmed", "region = eu": "confirmed"}
+
+
+def test_without_a_model_a_corruption_stays_untested(before, during):
+    found = decided(before, during, unit(), models={})[0]
+    assert (found.verdict, found.share) == ("not_tested", None)
+    assert "no model file was handed over" in found.result
+
+
+def test_what_was_looked_for_and_not_found_is_refuted_and_what_was_not_looked_for_is_silent(before, during):
+    assert {one.id: one.verdict for one in decided(before, during)} == dict.fromkeys(LOOKED_FOR, "refuted")
+    assert list(decide_repairs(facts_of(before, during, repairs=None))) == []
+
+
+def test_categories_that_trade_places_are_another_cause_than_new_names(rng, before):
+    """Places traded among known names point to the model's codes, new names to the source."""
+    clean = served(rng, 3000, window=INCIDENT)
+    for names, id_ in (({"us": "eu", "eu": "us"}, "S3"), ({"us": "USA"}, "D4")):
+        struck = np.array([names.get(v, v) for v in clean.features["region"]], dtype=object)
+        back = {new: old for old, new in names.items()}
+
+        def undo(sample, back=back):
+            return sample.with_feature("region", np.array([back.get(v, v) for v in sample.features["region"]], object))
+
+        facts = facts_of(before, corrupted(clean, "region", struck), repairs=[repair_of("remap", "region", undo)])
+        assert next(iter(decide_repairs(facts))).id == id_
+
+
+def test_every_kind_of_corruption_has_its_cause():
+    """What the kinds' modules call themselves is known here."""
+    import re
+    from pathlib import Path
+
+    import mortis.integrity.kinds
+
+    folder = Path(mortis.integrity.kinds.__file__).parent
+    text = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    told = set(re.findall(r'Told\(\s*"(\w+)"', text)) | set(re.findall(r'"(\w+)" if constant else "(\w+)"', text)[0])
+    assert told <= {*CAUSE_OF_KIND, *ELSEWHERE}

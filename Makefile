@@ -50,7 +50,7 @@ hooks: $(READY) ## Run the checks before every commit
 	$(BIN)/pre-commit install
 
 clean: ## Remove everything that was set up or built here
-	rm -rf .venv .venv-lowest build dist site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lowest .venv-mlflow build dist site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(READY): requirements/lock.txt requirements/bootstrap.txt requirements/setup.sh pyproject.toml
 	@sh requirements/setup.sh .venv

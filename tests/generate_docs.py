@@ -97,6 +97,27 @@ def _metric_row(name: str, task: Any) -> tuple[str, ...]:
     return (f"{shown}, the usual one" if usual else shown, definition, metric.error_means, better)
 
 
+def causes_catalogue() -> str:
+    """Every cause of the catalogue: what it predicts, its test and what that needs, what to do, the guard."""
+    from mortis.causes.catalogue import catalogue
+    from mortis.causes.weighing import DECIDERS, WORLD_DECIDERS
+
+    executed = {id_ for _, ids in (*DECIDERS, *WORLD_DECIDERS) for id_ in ids}
+    parts = []
+    for one in catalogue().values():
+        how = (
+            "Its test is executed."
+            if one.id in executed
+            else "Its test is not executed yet: it is listed as not tested."
+        )
+        actions = "".join(f"\n- To {kind}: {title}. Done when {done}." for kind, title, done in one.actions)
+        parts.append(
+            f"## {one.id}: {one.name}\n\n- Predicts: {one.predicts}.\n- Test: {one.test}. {how}\n"
+            f"- Needs: {one.needs}.{actions}\n- Guard: {one.guard}."
+        )
+    return "\n\n".join(parts)
+
+
 def messages() -> str:
     """Every message that a mistake in the input or a failing source can bring, by module, as Markdown."""
     parts = []
@@ -145,6 +166,7 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "commands": ("docs/cli.md", cli_reference),
     "metrics": ("docs/metrics.md", metrics_tables),
     "messages": ("docs/errors.md", messages),
+    "causes": ("docs/causes.md", causes_catalogue),
 }
 
 

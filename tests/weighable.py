@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,12 @@ Columns = dict[str, Column]
 def inputs(rng: np.random.Generator, n: int, *, us: float = 0.3) -> Columns:
     """Features of n rows; `us` is that region's share."""
     region = rng.choice(REGIONS, n, p=[(1 - us) / 2, (1 - us) / 2, us]).astype(object)
-    return {"delay": rng.exponential(20, n), "load": rng.normal(0, 1, n), "noise": rng.normal(0, 1, n), "region": region}
+    return {
+        "delay": rng.exponential(20, n),
+        "load": rng.normal(0, 1, n),
+        "noise": rng.normal(0, 1, n),
+        "region": region,
+    }
 
 
 def labels(rng: np.random.Generator, features: Columns, *, turned: float = 1.0) -> NDArray[np.float64]:
@@ -61,8 +66,12 @@ def models() -> dict[str, Scorer]:
     for name, used in (("good", NAMES), ("bad", ("delay", "noise"))):
         options = {"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 15, "seed": 1}
         booster = lightgbm.train(options, lightgbm.Dataset(_matrix(features, used), y), num_boost_round=25)
-        made[name] = Scorer(name, lambda columns, b=booster, u=used: b.predict(_matrix(columns, u), num_threads=1))
+        made[name] = Scorer(name, partial(_predicted, booster, used))
     return made
+
+
+def _predicted(booster: Any, used: tuple[str, ...], columns: Mapping[str, Column]) -> NDArray[np.float64]:
+    return np.asarray(booster.predict(_matrix(columns, used), num_threads=1), dtype=float)
 
 
 def _matrix(features: Mapping[str, Column], used: tuple[str, ...]) -> NDArray[np.float64]:
@@ -76,7 +85,13 @@ def _matrix(features: Mapping[str, Column], used: tuple[str, ...]) -> NDArray[np
 
 
 def rows_of(
-    features: Columns, y: Column, p: Column, score: NDArray[np.float64], *, window: Window = BASELINE, metric: Any = None
+    features: Columns,
+    y: Column,
+    p: Column,
+    score: NDArray[np.float64],
+    *,
+    window: Window = BASELINE,
+    metric: Any = None,
 ) -> RowSample:
     """A sample of these rows, spread evenly over a window."""
     n = len(score)

@@ -39,8 +39,8 @@ def investigate(
 ) -> Postmortem:
     """The post-mortem of a case: what failed and since when, who was hit, what was ruled out, and what was not checked.
 
-    The same case, engine and seed give the same post-mortem, but for the time of its making. `unpickle` allows pickled models
-    to be opened, which runs whatever code they hold.
+    The same case, engine and seed give the same post-mortem, but for the time of its making. `unpickle` allows pickled
+    models to be opened, which runs whatever code they hold.
 
     Raises InputProblem where the case or its tables are wrong, WorkProblem where a source can't be reached.
     """

@@ -54,7 +54,7 @@ def _unread(handed: object) -> str:
 
 
 def next_actions(failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action]) -> tuple[Action, ...]:
-    """What to do on what is known: contain the slice that is hit, then the causes' own remedies; without any, look on."""
+    """What to do on what is known: contain the slice that is hit, then the causes' remedies; without any, look on."""
     if failure.verdict == "no_failure":
         return ()
     if failure.verdict == "cannot_tell":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from mortis.clarify.failure import Clarified, Stated, clarify
 from mortis.clarify.maturity import EqualAge, equal_age
 from mortis.clarify.metrics import with_operations
 from mortis.engine import Engine
-from mortis.engine.dataset import LABEL_AGE, OUTCOMES
+from mortis.engine.dataset import LABEL_AGE, OUTCOMES, NumberLayout
 from mortis.engine.sampling import row_sample
+from mortis.engine.types import kind_of
 from mortis.errors.analysis import conditions_of, confusion_cells, most_conditions, search_slices, slice_record
 from mortis.errors.examples import pick_examples
 from mortis.guards import make_guards
@@ -26,7 +28,7 @@ from mortis.integrity.corruption import propose
 from mortis.integrity.readings import IntegrityCheck
 from mortis.preparation import Ready
 from mortis.problems import Problem
-from mortis.profiles import Profile
+from mortis.profiles import NULL, Profile
 from mortis.records import ErrorAnalysis, Evidence, Failure, Guard, NotChecked, Window, iso
 from mortis.sources.models import open_model
 
@@ -37,6 +39,7 @@ ROWS_WEIGHED = 10_000
 MOST_FLAGGED = 20
 ROWS_SEARCHED = 250_000
 ROWS_LOOKED_AT = 4_000
+MOST_VERSIONS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ def analyse_errors(
 
 def _errors(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure) -> ErrorAnalysis:
     baseline, incident = failure.baseline_window, _since_onset(failure)
+    ready = _with_versions(ready, profile, engine)
     samples = engine.coded(ready.dataset, ready.layout, [baseline, incident], most=ROWS_SEARCHED)
     confusion = confusion_cells(profile.confusion, baseline, incident)
     report = search_slices(samples, ready.metric.judgement)
@@ -125,6 +129,20 @@ def _errors(case: Case, engine: Engine, ready: Ready, profile: Profile, failure:
         for found, tests, counted in zip(report.slices, conditions, rates, strict=True)
     )
     return ErrorAnalysis(slices, confusion, report.searched, _search_note(report.statement, report.searched, samples))
+
+
+def _with_versions(ready: Ready, profile: Profile, engine: Engine) -> Ready:
+    """With the version among the columns to slice by, where several served: a bad one is found as any slice is."""
+    dataset, layout = ready.dataset, ready.layout
+    column = dataset.roles.version
+    served = {str(cell[1]) for cell in profile.outcomes.cells} - {NULL}
+    if column is None or len(served) < 2 or column in dataset.features:
+        return ready
+    if kind_of(engine.schema(dataset.predictions).field(column).type) == "number":
+        numbers = sorted(float(version) for version in served)[:MOST_VERSIONS]
+        edges = tuple((one + other) / 2 for one, other in pairwise(numbers))
+        layout = replace(layout, numbers=layout.numbers | {column: NumberLayout(edges, 0.0)})
+    return replace(ready, dataset=replace(dataset, features=(*dataset.features, column)), layout=layout)
 
 
 def _search_note(statement: str, searched: int, samples: Sequence[Any]) -> str:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from mortis.causes.mix import Counts, decide_mix, split_by_value
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     BASELINE,
     INCIDENT,
@@ -13,8 +15,6 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
     profile_of,
     rows_of,
 )
-
-from mortis.causes.mix import Counts, decide_mix, split_by_value
 
 ERROR = {"asia": 0.05, "eu": 0.15, "us": 0.45}
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from mortis.causes.repairs import CAUSE_OF_KIND, ELSEWHERE, LOOKED_FOR, decide_repairs
+from mortis.integrity.kinds.repair import Region
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
     corrupted,
@@ -11,9 +14,6 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
     repair_of,
     served,
 )
-
-from mortis.causes.repairs import CAUSE_OF_KIND, ELSEWHERE, LOOKED_FOR, decide_repairs
-from mortis.integrity.kinds.repair import Region
 
 
 def times(factor, name="delay", value=None, of="region"):
@@ -40,7 +40,11 @@ def during(rng):
 
 
 def unit(factor=1 / 60, **more):
-    given = {"region": Region("region", "us"), "parameters": {"factor": 1 / factor}, "statement": f"delay x {1 / factor:g}"}
+    given = {
+        "region": Region("region", "us"),
+        "parameters": {"factor": 1 / factor},
+        "statement": f"delay x {1 / factor:g}",
+    }
     return repair_of("unit", "delay", times(factor, value="us"), **(given | more))
 
 
@@ -81,7 +85,9 @@ def test_of_rivals_for_the_same_rows_one_stands(before, during):
         hit = sample.features["region"] == "us"
         return sample.with_feature("delay", np.where(hit, drawn, sample.features["delay"]))
 
-    rival = repair_of("sentinel", "delay", donors, donors=True, fit=0.99, statement="sentinel", region=Region("region", "us"))
+    rival = repair_of(
+        "sentinel", "delay", donors, donors=True, fit=0.99, statement="sentinel", region=Region("region", "us")
+    )
     for order in ((unit(), rival), (rival, unit())):
         found = {one.id: one for one in decided(before, during, *order) if one.features}
         assert (found["D3"].verdict, found["D2"].verdict) == ("confirmed", "refuted")

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+
+from mortis.causes.propensity import RIDGE, auc, logistic, one_hot, propensity
+from mortis.causes.world import decide_world, decompose, parts, shared_support
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     BASELINE,
     INCIDENT,
     facts_of,
     rows_of,
 )
-
-from mortis.causes.propensity import RIDGE, auc, logistic, one_hot, propensity
-from mortis.causes.world import decide_world, decompose, parts, shared_support
 
 HARD = {"asia": 0.05, "eu": 0.15, "us": 0.45}
 
@@ -115,9 +115,13 @@ def truth(p, q, old, new):
 
 @pytest.mark.parametrize(
     ("p", "q", "worse"),
-    [((0.6, 0.3, 0.1), (0.2, 0.3, 0.5), 0.0), ((0.4, 0.3, 0.3), (0.4, 0.3, 0.3), 0.15), ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5), 0.1)],
+    [
+        ((0.6, 0.3, 0.1), (0.2, 0.3, 0.5), 0.0),
+        ((0.4, 0.3, 0.3), (0.4, 0.3, 0.3), 0.15),
+        ((0.5, 0.3, 0.2), (0.2, 0.3, 0.5), 0.1),
+    ],
     ids=["inputs", "relation", "both"],
-)  # fmt: skip
+)
 def test_the_shares_intervals_hold_the_true_shares(p, q, worse):
     """In 25 worlds of known shares, at least 20 of the intervals of each part hold the truth."""
     later = {region: chance + worse for region, chance in HARD.items()}

@@ -28,6 +28,15 @@ def test_a_bad_version_is_named(investigated):
     assert found.slices[0].held_out
 
 
+def test_a_version_that_is_a_number_is_named_too(investigated):
+    """Versions 3 and 4 are cut between them."""
+    rows = Rows(60)
+    canary = (rows.days >= rows.since) & (rows.rng.random(rows.n) < 0.4)
+    log = rows.columns(version=np.where(canary, 4, 3), **wrong_where(rows, canary))
+    found = investigated(log, predictions=PREDICTIONS | {"version": "version"})
+    assert first_slice(found) == {"version": ">= 3.5"}, told(found)
+
+
 def test_a_version_that_replaced_the_other_is_told_from_a_slice(investigated):
     """Where every answer comes from the new version, no part of the traffic stands out."""
     rows = Rows(52)

@@ -119,7 +119,7 @@ def test_forty_rows_cannot_tell(investigated):
     windows = {"baseline": window(0, 5), "incident": window(5, 10)}
     found = investigated(log_with(rows, us_error(rows)), predictions=PREDICTIONS, windows=windows)
     assert found.failure.verdict == "cannot_tell", told(found)
-    assert "fewer than 30 rows" in found.failure.reason
+    assert "fewer than 30" in found.failure.reason
     assert found.answer == "unknown"
     assert len(found.actions) == 1
 

@@ -80,12 +80,14 @@ class Remedy:
 
     `undo` gives the rows back repaired; `version` names for each row the version that should have scored it ("" as
     logged); `threshold` is the rule that should have decided; `keep` marks the rows that should have been there.
+    `exact` tells that the true values come back, not stand-ins drawn from like rows.
     """
 
     undo: Callable[[RowSample], RowSample] | None = None
     version: Texts | None = None
     threshold: float | None = None
     keep: Bools | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -91,7 +91,7 @@ def cause_of(repair: Repair, facts: Facts) -> str:
 
 def _try(facts: Facts, repair: Repair) -> Trial:
     fixed = repair.undo(facts.during)
-    remedy = Remedy(undo=repair.undo)
+    remedy = Remedy(undo=repair.undo, exact=not repair.donors)
     rows = touched(facts.during, fixed)
     returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     return Trial(repair, remedy, tried(facts, remedy), rows, returned)

@@ -32,8 +32,10 @@ def decide_served_version(facts: Facts) -> Iterable[Outcome]:
     wrong = others[served]
     if wrong.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
         reproduced = float(replayed.reproduced()[known].mean())
+        enough = reproduced > 1 - LEAST_SHARE
         result = f"the logged version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
-        yield plainly("M2", "refuted" if reproduced > 1 - LEAST_SHARE else "inconclusive", name, result)
+        rest = "" if enough else "; no other version at hand gives the rest"
+        yield plainly("M2", "refuted" if enough else "inconclusive", name, result + rest)
         return
     yield _wrongly_served(facts, name, served, wrong, float(wrong.sum() / known.sum()))
 
@@ -170,7 +172,9 @@ def _no_rule(facts: Facts) -> str:
         return "only a binary model decides by a threshold"
     if facts.metric.kind == "operational":
         return f"{facts.metric.name} doesn't depend on decisions"
-    return "" if facts.threshold is not None else "the baseline's predictions don't follow from one threshold of a score"
+    return (
+        "" if facts.threshold is not None else "the baseline's predictions don't follow from one threshold of a score"
+    )
 
 
 def _too_few_versions(facts: Facts) -> str:

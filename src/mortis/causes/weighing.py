@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 
 from mortis.causes.attribution import STANDING, remainder, repaired_facts, scaled, share_out
 from mortis.causes.catalogue import catalogue
-from mortis.causes.facts import Decider, Facts, Outcome, percent, plainly
+from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
-from mortis.causes.repairs import decide_repairs
+from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, EvidenceStatus, Interval, Test
 
-# Integrity first: what these confirm is taken out of what the world is blamed for.
-DECIDERS: list[Decider] = [
-    decide_repairs,
-    decide_served_version,
-    decide_environment,
-    decide_promotion,
-    decide_decision_rule,
-    decide_fallback,
-    decide_duplicates,
-    decide_maturity,
-    decide_ordinary,
+# The tests with the causes they decide. Integrity first: what it explains is taken out of what the world is blamed for.
+DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
+    (decide_repairs, tuple(sorted({*CAUSE_OF_KIND.values(), *LOOKED_FOR}))),
+    (decide_served_version, ("M2",)),
+    (decide_environment, ("P1",)),
+    (decide_promotion, ("M1",)),
+    (decide_decision_rule, ("M3",)),
+    (decide_fallback, ("H1",)),
+    (decide_duplicates, ("D7",)),
+    (decide_maturity, ("E2",)),
+    (decide_ordinary, ("E5",)),
 ]
 WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [(decide_mix, ("E3",)), (decide_world, ("W1", "W2"))]
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
@@ -50,7 +50,7 @@ def weigh(facts: Facts) -> Weighed:
 
     The shares of the causes that stand and what is unexplained sum to one.
     """
-    integrity = share_out(facts, [outcome for decider in DECIDERS for outcome in decider(facts)])
+    integrity = share_out(facts, [outcome for decider, _ in DECIDERS for outcome in decider(facts)])
     world = _mix_counts_once(list(_world(facts, integrity.outcomes, integrity.explained)))
     outcomes = (*integrity.outcomes, *world)
     ranked = sorted(
@@ -87,14 +87,18 @@ def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> I
         elif not faults:
             yield from decider(facts)
         else:
-            yield from (_of_the_rest(one, explained) for one in decider(rest))
+            exact = all(fault.remedy.exact for fault in faults if fault.remedy)
+            yield from (_of_the_rest(one, explained, exact=exact) for one in decider(rest))
 
 
-def _of_the_rest(one: Outcome, explained: Interval) -> Outcome:
-    """An outcome about repaired rows, its share that of the whole drop."""
+def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
+    """An outcome about repaired rows, its share that of the whole drop; stand-ins for lost values look like drift too."""
     share = scaled(one.share, 1 - explained.value) if one.share else None
     result = f"with the faults put right, which explain {percent(explained.value)} of the drop: {one.result}"
-    return replace(one, share=share, result=result)
+    if exact or one.verdict != "supported":
+        return replace(one, share=share, result=result)
+    result += "; the lost values were only replaced by those of like rows, which leaves a rest of its own"
+    return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], share=share, result=result)
 
 
 def _mix_counts_once(world: Sequence[Outcome]) -> list[Outcome]:

@@ -115,6 +115,7 @@ _FAR_OFF = (
 _NO_HIT = Judgement("ranking", ("miss",), ("hit", "miss")), "a row of a query with nothing relevant in its first places"
 _LOW = Judgement("score", ("low",), ("fine", "low")), "a row whose score lies below the tolerance"
 _SLOW = Judgement("latency", ("slow",), ("fine", "slow")), "a request slower than the tolerance"
+_NOTHING = Judgement("failed", (), ("fine", "failed")), "none: requests that never came leave no rows"
 _FAILED = Judgement("failed", ("failed",), ("fine", "failed")), "a request that failed or got no prediction"
 
 
@@ -355,7 +356,7 @@ OPERATIONAL = (
     Metric(
         "throughput", "Throughput", "up", "operational",
         "rows per second, empty time buckets included",
-        *_FAILED,
+        *_NOTHING,
         Measure(
             lambda s: ratio(s["rows"], s["seconds"]),
             lambda s: s["rows"],

@@ -165,7 +165,7 @@ def _impact(profile: Profile, metric: Metric, baseline: Window, incident: Window
     hit = Window(max(since, incident.start), incident.end) if since else incident
     before, after = error_rate(profile, metric, baseline), error_rate(profile, metric, hit)
     served = int(_outcomes(profile, hit).values.sum())
-    if not before.n or not after.n:
+    if not before.n or not after.n or not metric.judgement.errors:
         return Impact(served, Interval(float("nan"), float("nan"), float("nan"), after.n))
     change = newcombe(before, after)
     return Impact(served, Interval(change.value * after.n, change.low * after.n, change.high * after.n, after.n))
@@ -224,11 +224,12 @@ def _circumstances(failure: Failure, metric: Metric, maturity: Maturity) -> Iter
         yield Evidence("clarify.onset", "Since when?", found, "tested")
     if failure.verdict == "failure":
         excess = failure.impact.excess_errors
-        hit = (
-            f"{failure.impact.predictions} predictions were served in the failure, with {excess.value:.0f} errors "
-            f"({excess.low:.0f} to {excess.high:.0f}) more than the baseline's rate makes; "
-            f"an error is {metric.error_means}"
-        )
+        hit = f"{failure.impact.predictions} predictions were served in the failure"
+        if isfinite(excess.value):
+            hit += (
+                f", with {excess.value:.0f} errors ({excess.low:.0f} to {excess.high:.0f}) more than the baseline's "
+                f"rate makes; an error is {metric.error_means}"
+            )
         yield Evidence("clarify.impact", "Who was hit?", hit, value=excess)
     if failure.label_maturity is not None:
         arrived = maturity.says(failure.baseline_window, failure.incident_window)

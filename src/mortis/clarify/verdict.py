@@ -128,10 +128,9 @@ def rule(
 
 def _undecidable(metric: Metric, shift: MetricShift, mature: float | None, usual: float | None) -> str:
     """Why no rule can decide: too few rows, labels still missing, a figure that isn't defined; empty where one can."""
-    short = [name for name, one in (("baseline", shift.baseline), ("incident", shift.incident)) if one.n < FEWEST_ROWS]
-    if short:
-        windows = " and the ".join(short)
-        return f"the {windows} window has fewer than {FEWEST_ROWS} rows that {metric.title} can be computed on"
+    for name, one in (("baseline", shift.baseline), ("incident", shift.incident)):
+        if one.n < FEWEST_ROWS:
+            return f"the {name} has {one.n} rows that {metric.title} can be computed on, fewer than {FEWEST_ROWS}"
     if mature is not None and usual and mature < 0.5 * usual:
         return f"only {mature:.0%} of the incident's labels have arrived, against {usual:.0%} of the baseline's"
     return "" if np.isfinite(shift.change.value) else because(metric, shift)

@@ -141,12 +141,9 @@ def check_time(origin: Origin, column: str, *, key: str) -> tuple[str, Span]:
 
 
 def feature_columns(stated: Predictions, origin: Origin, rows: int, guesses: list[str]) -> tuple[str, ...]:
-    """The feature columns: as stated, or all that play no other role and aren't keys or times.
-
-    A version column of several values comes last: a bad version is found as a slice is.
-    """
+    """The feature columns: as stated, or all that play no other role and aren't keys or times."""
     if stated.features != "auto":
-        return tuple(dict.fromkeys([*stated.features, *stated.segments, *_versions(stated, origin)]))
+        return tuple(dict.fromkeys([*stated.features, *stated.segments]))
     taken = {getattr(stated, role) for role in SINGLE_ROLES} | set(score_columns(stated))
     features, left_out = [], []
     for name in origin.schema.names:
@@ -161,12 +158,7 @@ def feature_columns(stated: Predictions, origin: Origin, rows: int, guesses: lis
             features.append(name)
     if left_out:
         guesses.append(f"predictions.features leaves out {listed(left_out)}")
-    return tuple(dict.fromkeys([*features, *stated.segments, *_versions(stated, origin)]))
-
-
-def _versions(stated: Predictions, origin: Origin) -> tuple[str, ...]:
-    column = stated.version
-    return (column,) if column and len(origin.engine.values(origin.table, column, most=2)) > 1 else ()
+    return tuple(dict.fromkeys([*features, *stated.segments]))
 
 
 def _is_key(origin: Origin, column: str, rows: int) -> bool:

@@ -100,7 +100,7 @@ def _weights(reliance: Mapping[str, float] | None) -> Callable[[tuple[str, ...]]
     """How much a set of features counts: 1 for the strongest, a tenth for what the model doesn't rely on."""
     strongest = max((reliance or {}).values(), default=0.0)
     if reliance is None or strongest <= 0:
-        return lambda features: 1.0
+        return lambda _: 1.0
 
     def weight(features: tuple[str, ...]) -> float:
         if not features:

@@ -1,1 +1,1 @@
-"""Kinds of corruption, one function each: what it supposes is put into baseline rows and compared with the incident's."""
+"""Kinds of corruption, one function each: what it supposes is put into the baseline and compared with the incident."""

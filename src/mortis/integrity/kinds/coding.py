@@ -14,7 +14,7 @@ from mortis.rows import Column, Texts, is_number
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Code:
-    """A column's coding: 0 is null, then each value of `atoms`, then the bins between `edges` (texts: one for others)."""
+    """A column's coding: 0 is null, then each of `atoms`, then the bins between `edges` (texts: one for others)."""
 
     atoms: Floats | tuple[str, ...]
     edges: Floats

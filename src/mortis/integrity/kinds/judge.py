@@ -147,9 +147,8 @@ def _conditional(table: Floats) -> Floats:
 
 def _off(before: Column, forward: Column, after: Column, share: float) -> float:
     """Kolmogorov's distance of the incident's values from the mixture of untouched and struck ones."""
-    old, hit, new = (
-        np.sort(column[~np.isnan(column.astype(float))].astype(float)) for column in (before, forward, after)
-    )
+    whole = (np.asarray(column, dtype=np.float64) for column in (before, forward, after))
+    old, hit, new = (np.sort(column[~np.isnan(column)]) for column in whole)
     if not len(old) or not len(hit) or not len(new):
         return 1.0
     # Multiplying and dividing costs the last digits; a value must still count as reached.

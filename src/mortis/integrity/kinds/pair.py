@@ -9,7 +9,7 @@ import numpy as np
 
 from mortis.integrity.kinds.coding import Code, code_of, counts, grouped_counts
 from mortis.integrity.kinds.hellinger import Apart, apart
-from mortis.integrity.kinds.repair import VERSION, Ints, Region, texts_of
+from mortis.integrity.kinds.repair import VERSION, Bools, Ints, Region, texts_of
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
 
@@ -211,7 +211,7 @@ def plain_code(before: Column) -> Code:
     return code_of([before], bins=4, least=0.2) if is_number(before) else coarse_code(before)
 
 
-def _natural(pair: Pair, feature: str, x: Coded, inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
+def _natural(pair: Pair, feature: str, x: Coded, inside: Bools) -> float:
     """The largest change between a quarter of the baseline's time and its other quarters; 0 where time stands still."""
     rows = np.flatnonzero(inside)
     second = pair.before.second[rows]
@@ -284,8 +284,7 @@ def _with_time(pair: Pair, feature: str, x: Coded, region: Region) -> Region:
     start, end = _stretch(found.excess)
     within = np.arange(blocks)
     struck = (within >= start) & (within < end)
-    level = float(found.excess[struck].mean())
-    if struck.all() or level < 6 * float(found.sd.max()) or found.excess[~struck].mean() > 0.15 * level:
+    if not _stands_out(found, struck, (within == start - 1) | (within == end)):
         return region
     odds = _odds(x, pair.views(feature), inside, rows, struck[block])
     edges = np.searchsorted(block, [start, end])
@@ -298,6 +297,17 @@ def _with_time(pair: Pair, feature: str, x: Coded, region: Region) -> Region:
         int(second[first]) if start > 0 else None,
         int(second[last]) if end < blocks else None,
     )
+
+
+def _stands_out(found: Apart, struck: Bools, beside: Bools) -> bool:
+    """Whether the struck blocks changed and the others didn't; those beside them may be struck in part."""
+    level = float(found.excess[struck].mean())
+    if struck.all() or level < 6 * float(found.sd.max()):
+        return False
+    far = ~struck & ~beside
+    if far.any():
+        return float(found.excess[far].mean()) <= 0.15 * level
+    return float(found.excess[~struck].mean()) <= 0.6 * level
 
 
 def _stretch(level: Floats) -> tuple[int, int]:
@@ -319,9 +329,9 @@ def _stretch(level: Floats) -> tuple[int, int]:
 def _odds(
     x: Coded,
     views: tuple[Coded, ...],
-    inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    inside: Bools,
     rows: Ints,
-    struck: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    struck: Bools,
 ) -> Floats:
     """Log odds of each incident row to come from the struck stretch rather than from the baseline."""
     z = views[min(1, len(views) - 1)]

@@ -1,4 +1,4 @@
-"""Which of many proposals explain most of all that changed, and which only echo others or a change of the population."""
+"""Which proposals explain most of all that changed, and which only echo others or a change of the population."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mortis.profiles import Floats
 MOST_STEPS = 4
 LEAST_GAIN = 0.03
 ECHO = 0.3
+ENOUGH = 0.7
 HEAVIEST = 20.0
 FEWEST_EFFECTIVE = 0.1
 View = tuple[str, str]
@@ -60,7 +61,7 @@ class Board:
         for name, given in views:
             shape = self.after[name, given].shape
             flat = self.coarse[given] * shape[1] + self.fine[name]
-            before = np.bincount(flat, weights=self.weights, minlength=shape[0] * shape[1]).reshape(shape)
+            before: Floats = np.bincount(flat, self.weights, shape[0] * shape[1]).reshape(shape).astype(np.float64)
             found[name, given] = float(apart(before, self.after[name, given]).excess)
         return found
 
@@ -96,46 +97,60 @@ def ranked(pair: Pair, proposals: Sequence[Proposal]) -> list[tuple[Proposal, fl
     whole = max(board.total, 1e-12)
     # Repeated rows change no column; they explain nothing here and stand for themselves.
     found = [(one, one.fit) for one in proposals if not one.features]
-    open_ones = {id(one): one for one in proposals if one.features}
+    open_ones = [one for one in proposals if one.features]
     first: dict[int, float] = {}
     for _ in range(MOST_STEPS):
-        boards = {key: _with(pair, board, one) for key, one in open_ones.items()}
-        gains = {key: (board.total - after.total) / whole for key, after in boards.items()}
-        first = {key: first.get(key, gain) for key, gain in gains.items()}
+        tried = [_Tried(one, _with(pair, board, one)) for one in open_ones]
+        for one in tried:
+            first.setdefault(id(one.proposal), board.total - one.board.total)
         mixed = _best_mix(pair, board)
-        best = max(gains, key=lambda key: gains[key] + 0.2 * open_ones[key].fit, default=None)
+        best = max(
+            tried, key=lambda one: (board.total - one.board.total) / whole + 0.2 * one.proposal.fit, default=None
+        )
+        gain = (board.total - best.board.total) / whole if best else 0.0
         mix_gain = (board.total - mixed.total) / whole if mixed else 0.0
-        if max(mix_gain, gains[best] if best else 0.0) < LEAST_GAIN:
+        if max(mix_gain, gain) < LEAST_GAIN:
             break
-        if mixed and (best is None or mix_gain > gains[best] + 0.02):
+        if mixed and (best is None or mix_gain > gain + 0.02):
             board = mixed
         elif best is not None:
-            found += _accepted(open_ones, gains, first, best)
-            board = boards[best]
-            taken = set(open_ones[best].features)
-            open_ones = {key: one for key, one in open_ones.items() if not taken & set(one.features)}
-    rest = {key: (board.total - _with(pair, board, one).total) / whole for key, one in open_ones.items()}
-    return found + [(one, _own_part(one, rest[key], first.get(key, rest[key]))) for key, one in open_ones.items()]
+            found += _accepted(board, best, tried, first)
+            taken = set(best.proposal.features)
+            open_ones = [one for one in open_ones if not taken & set(one.features)]
+            board = best.board
+    return found + [(one, _own_fit(board, _Tried(one, _with(pair, board, one)), first)) for one in open_ones]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """A proposal and the board with it put in."""
+
+    proposal: Proposal
+    board: Board
 
 
 def _accepted(
-    open_ones: Mapping[int, Proposal], gains: Mapping[int, float], first: Mapping[int, float], best: int
+    board: Board, best: _Tried, tried: Sequence[_Tried], first: Mapping[int, float]
 ) -> list[tuple[Proposal, float]]:
     """The accepted proposal and, behind it, the others of the same features by how much of its gain they reach."""
-    accepted = open_ones[best]
-    fit = _own_part(accepted, gains[best], first[best])
-    found = [(accepted, fit)]
-    for key, one in open_ones.items():
-        if key != best and set(one.features) & set(accepted.features) and gains[best] > 0:
-            reach = float(np.clip(gains[key] / gains[best], 0.0, 0.99))
-            found.append((one, reach * min(one.fit, fit)))
+    fit, gain = _own_fit(board, best, first), board.total - best.board.total
+    found = [(best.proposal, fit)]
+    for one in tried:
+        if one is not best and set(one.proposal.features) & set(best.proposal.features) and gain > 0:
+            reach = float(np.clip((board.total - one.board.total) / gain, 0.0, 0.99))
+            found.append((one.proposal, reach * min(one.proposal.fit, fit)))
     return found
 
 
-def _own_part(one: Proposal, gain: float, at_first: float) -> float:
-    """The fit, less what other explanations took from it; 0 where hardly anything is left."""
+def _own_fit(board: Board, one: _Tried, first: Mapping[int, float]) -> float:
+    """The fit, less what other explanations took from it, and less what else changed in its features' whole window."""
+    gain, at_first = board.total - one.board.total, first.get(id(one.proposal), 0.0)
     part = float(np.clip(gain / at_first, 0.0, 1.0)) if at_first > 0 else 0.0
-    return one.fit * part if part >= ECHO else 0.0
+    views = [view for view in board.left if view[0] in one.proposal.features]
+    there = sum(max(0.0, board.left[view]) for view in views)
+    told = there - sum(max(0.0, one.board.left[view]) for view in views)
+    reach = float(np.clip(told / (ENOUGH * there), 0.0, 1.0)) if there > 0 else 0.0
+    return one.proposal.fit * part * reach if part >= ECHO else 0.0
 
 
 def _with(pair: Pair, board: Board, one: Proposal) -> Board:

@@ -1,8 +1,8 @@
 """How often the corruption put into real rows is named: `python benchmarks/corruption.py --data ../shared/data`.
 
-Adult (census income) and the flights of 2013, a model trained on rows of their own for each. Every corruption is put in at
-three severities: into all of the incident's rows, into one segment's from a moment on, into a random part of them. The
-table tells for each by how many points F1 fell, what was proposed first for the feature, and whether kind, scope and
+Adult (census income) and the flights of 2013, a model trained on rows of their own for each. Every corruption is put
+in at three severities: into all of the incident's rows, into one segment's from a moment on, into a random part of
+them. The table tells for each by how many points F1 fell, what was proposed first for the feature, and whether kind, scope and
 parameter are right. Healthy pairs and an honest drift of the population follow.
 """
 
@@ -45,6 +45,7 @@ SEVERITIES = ("all", "segment", "part")
 PART = 0.4
 HURTS = 2.0
 DAY = 86400
+FLIGHT_DAYS = {"trained until": "2013-08-01", "baseline": "2013-10-08", "incident": "2013-11-05", "end": "2013-11-19"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,38 +279,117 @@ def rotated(values: list[Any]) -> dict[Any, Any]:
     return dict(zip(values, [*values[1:], values[0]], strict=True))
 
 
+def late(name: str, hours: float, group: str) -> Injection:
+    """The value that the group's last row had so many hours earlier."""
+
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # one signature
+        column = sample.features[name].copy()
+        for value in dict.fromkeys(sample.features[group].tolist()):
+            members = np.flatnonzero(sample.features[group] == value)
+            second = sample.second[members]
+            place = np.maximum(np.searchsorted(second, second - hours * 3600, side="right") - 1, 0)
+            column[members] = sample.features[name][members[place]]
+        return sample.with_feature(name, np.where(rows, column, sample.features[name]))
+
+    return Injection(f"{name} {hours:g} h late", ("stale",), (name,), put, near("lag_hours", hours, 0.34))
+
+
+def frozen(name: str, group: str) -> Injection:
+    """The value that the group's first struck row had."""
+
+    def put(sample: RowSample, rows: Bools, rng: np.random.Generator) -> RowSample:  # noqa: ARG001  # one signature
+        column = sample.features[name].copy()
+        for value in dict.fromkeys(sample.features[group].tolist()):
+            members = np.flatnonzero(rows & (sample.features[group] == value))
+            if len(members):
+                column[members] = column[members[0]]
+        return sample.with_feature(name, column)
+
+    return Injection(f"{name} frozen by {group}", ("stale", "constant"), (name,), put, anything)
+
+
+def flight_injections() -> list[Injection]:
+    """Corruptions of the flights' rows."""
+    minutes = [scaled("dep_delay", factor) for factor in (60.0, 1 / 60, -1.0)]
+    units = [scaled(*both) for both in (("distance", 1.609344), ("wind_speed", 0.868976), ("origin_delay", 60.0))]
+    clocks = [turned("hour", 5.0), turned("hour", -4.0)]
+    stale = [
+        late("origin_delay", 6.0, "origin"),
+        late("origin_delay", 24.0, "origin"),
+        frozen("origin_delay", "origin"),
+    ]
+    lost = [filled("dep_delay", None), filled("dep_delay", 0.0), filled("origin_delay", 0.0), filled("hour", 0.0)]
+    bounds = [clipped("dep_delay", 0.0, "lower"), clipped("dep_delay", 10.0, "upper"), rounded("dep_delay", 30.0)]
+    moved = [permuted("dep_delay"), permuted("origin_delay"), permuted("hour"), swapped("dep_delay", "origin_delay")]
+    names = [respelled("carrier", "lower case", str.lower), swapped("seats", "plane_age"), swapped("dest", "carrier")]
+    return [*minutes, *units, *clocks, *stale, *lost, *bounds, *moved, *names]
+
+
 def adult_injections() -> list[Injection]:
     """Corruptions of the census rows."""
-    marital = ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed"]
-    relation = ["Husband", "Not-in-family", "Own-child", "Unmarried", "Wife"]
-    schooling = ["HS-grad", "Some-college", "Bachelors", "Masters", "Assoc-voc", "11th", "Assoc-acdm", "10th"]
-    jobs = ["Prof-specialty", "Craft-repair", "Exec-managerial", "Adm-clerical", "Sales", "Other-service"]
+    return [*_adult_numbers(), *_adult_lost(), *_adult_moved(), *_adult_names()]
+
+
+def _adult_numbers() -> list[Injection]:
+    factors = {
+        "age": (12.0, 365.25, 0.1),
+        "hours": (60.0, 1 / 7, 1 / 24),
+        "education_num": (10.0, 1 / 12),
+        "capital_gain": (0.01, 0.45359237, 0.001, -1.0),
+    }
+    offsets = [scaled("hours", 1.8, 32.0), scaled("age", 1.0, 15.0), scaled("education_num", 1.0, -4.0)]
+    curves = [curved("capital_gain", "log1p"), curved("age", "sqrt"), curved("hours", "log1p")]
+    return [*(scaled(name, factor) for name, all_of in factors.items() for factor in all_of), *offsets, *curves]
+
+
+def _adult_lost() -> list[Injection]:
+    nulls = ("age", "marital", "education_num", "capital_gain", "relationship", "occupation")
+    values: tuple[tuple[str, float | str], ...] = (
+        *(("age", -1.0), ("age", 999.0), ("education_num", 0.0), ("capital_gain", 99999.0), ("hours", 40.0)),
+        *(("relationship", "Husband"), ("marital", "unknown"), ("capital_gain", 0.0)),
+    )
+    uppers = {"age": 35.0, "education_num": 9.0, "capital_gain": 3000.0, "hours": 35.0}
     return [
-        *(scaled("age", 12.0), scaled("age", 365.25), scaled("age", 0.1), scaled("hours", 60.0), scaled("hours", 1 / 7)),
-        *(scaled("hours", 1 / 24), scaled("education_num", 10.0), scaled("capital_gain", 0.01), scaled("capital_gain", 0.45359237)),
-        *(scaled("hours", 1.8, 32.0), scaled("capital_gain", 0.001), scaled("age", 1.0, 15.0), scaled("education_num", 1.0, -4.0)),
-        *(scaled("capital_gain", -1.0), scaled("education_num", 1 / 12)),
-        *(curved("capital_gain", "log1p"), curved("age", "sqrt"), curved("hours", "log1p")),
-        *(filled(name, None) for name in ("age", "marital", "education_num", "capital_gain", "relationship", "occupation")),
-        *(filled("age", -1.0), filled("age", 999.0), filled("education_num", 0.0), filled("capital_gain", 99999.0)),
-        *(filled("relationship", "Husband"), filled("marital", "unknown"), filled("hours", 40.0), filled("capital_gain", 0.0)),
+        *(filled(name, None) for name in nulls),
+        *(filled(name, value) for name, value in values),
         *(defaulted("occupation", "Exec-managerial"), defaulted("workclass", "Private")),
-        *(clipped("age", 35.0, "upper"), clipped("education_num", 9.0, "upper"), clipped("capital_gain", 3000.0, "upper")),
-        *(clipped("age", 45.0, "lower"), clipped("hours", 35.0, "upper")),
-        *(rounded("age", 10.0), rounded("education_num", 5.0), rounded("capital_gain", 10000.0)),
-        *(swapped("age", "hours"), swapped("education_num", "hours"), swapped("relationship", "marital")),
-        *(swapped("age", "education_num"), swapped("workclass", "occupation"), swapped("capital_gain", "capital_loss")),
+        *(clipped(name, bound, "upper") for name, bound in uppers.items()),
+        *(clipped("age", 45.0, "lower"), rounded("age", 10.0), rounded("education_num", 5.0)),
+        rounded("capital_gain", 10000.0),
+    ]
+
+
+def _adult_moved() -> list[Injection]:
+    swaps = (
+        *(("age", "hours"), ("education_num", "hours"), ("relationship", "marital"), ("age", "education_num")),
+        *(("workclass", "occupation"), ("capital_gain", "capital_loss")),
+    )
+    alone = ("age", "education_num", "marital", "relationship", "capital_gain", "occupation")
+    return [
+        *(swapped(*both) for both in swaps),
         *(overwritten("education_num", "hours"), overwritten("age", "education_num")),
-        *(permuted("age"), permuted("education_num"), permuted("marital"), permuted("relationship"), permuted("capital_gain")),
-        *(permuted("marital", "relationship"), permuted("occupation")),
+        *(permuted(name) for name in alone),
+        permuted("marital", "relationship"),
+    ]
+
+
+def _adult_names() -> list[Injection]:
+    relation = ["Husband", "Not-in-family", "Own-child", "Unmarried", "Wife"]
+    circles: dict[str, list[Any]] = {
+        "marital": ["Married-civ-spouse", "Never-married", "Divorced", "Separated", "Widowed"],
+        "relationship": relation,
+        "education": ["HS-grad", "Some-college", "Bachelors", "Masters", "Assoc-voc", "11th", "Assoc-acdm", "10th"],
+        "occupation": ["Prof-specialty", "Craft-repair", "Exec-managerial", "Adm-clerical", "Sales", "Other-service"],
+        "education_num": [9.0, 10.0, 13.0, 14.0, 11.0, 7.0],
+    }
+    return [
         *(respelled("marital", "lower case", str.lower), respelled("relationship", "upper case", str.upper)),
-        *(respelled("marital", "cut to 4 characters", lambda t: t[:4]), respelled("relationship", "prefix 'rel_'", lambda t: f"rel_{t}")),
-        *(respelled("occupation", "blank in front", lambda t: f" {t}"),),
-        *(remapped("marital", rotated(marital), "rotated"), remapped("relationship", rotated(relation), "rotated")),
+        respelled("marital", "cut to 4 characters", lambda text: text[:4]),
+        respelled("relationship", "prefix 'rel_'", lambda text: f"rel_{text}"),
+        respelled("occupation", "blank in front", lambda text: f" {text}"),
+        *(remapped(name, rotated(values), "rotated") for name, values in circles.items()),
         remapped("relationship", {name: f"r{place}" for place, name in enumerate(relation)}, "coded"),
-        *(remapped("education", rotated(schooling), "rotated"), remapped("occupation", rotated(jobs), "rotated")),
-        remapped("education_num", rotated([9.0, 10.0, 13.0, 14.0, 11.0, 7.0]), "rotated"),
-    ]  # fmt: skip
+    ]
 
 
 def struck_rows(sample: RowSample, severity: str, segment: tuple[str, str], rng: np.random.Generator) -> Bools:
@@ -370,6 +450,37 @@ def clock(n: int) -> npt.NDArray[np.int64]:
     return np.linspace(0, 60 * DAY, n, endpoint=False).astype(np.int64) + 1_700_000_000
 
 
+def flight_pairs() -> tuple[Model, RowSample, RowSample]:
+    """A model of the first seven months' flights; a quiet autumn's rows, four weeks and the two after."""
+    from mortis.lab.flights import read_flights
+    from mortis.lab.model import AT_PUSH_BACK
+
+    table = read_flights()
+    table = table.filter(table["cancelled"].to_numpy(zero_copy_only=False) == 0)
+    second = table["scheduled_at"].to_numpy().astype("datetime64[s]").astype(np.int64)
+    features: dict[str, Column] = {}
+    for name in AT_PUSH_BACK:
+        cells = table[name].to_pylist()
+        is_text = isinstance(next(cell for cell in cells if cell is not None), str)
+        features[name] = np.array(cells, dtype=object) if is_text else np.array(cells, dtype=np.float64)
+    whole = sample_of(features, np.array(table["late"].to_pylist(), dtype=np.float64), second)
+    days = {name: np.datetime64(day, "s").astype(np.int64) for name, day in FLIGHT_DAYS.items()}
+    model_rows = np.flatnonzero(second < days["trained until"])[::2]
+    known = whole.where(np.isin(np.arange(len(second)), model_rows))
+    model = train(known.features, np.asarray(known.y, dtype=np.float64))
+    parts = [
+        whole.where((second >= days[a]) & (second < days[b]))
+        for a, b in (("baseline", "incident"), ("incident", "end"))
+    ]
+    return model, thinned(parts[0]), thinned(parts[1])
+
+
+def thinned(sample: RowSample) -> RowSample:
+    """A random ten thousand of the rows at most."""
+    chosen = np.random.default_rng(4).random(len(sample)) < 10_000 / len(sample)
+    return sample.where(chosen)
+
+
 def line(one: Scored) -> str:
     """One line of the table."""
     mark = "right" if one.right else "kind " if one.kind_right else "WRONG"
@@ -414,25 +525,38 @@ def drifted(baseline: RowSample, incident: RowSample) -> Iterator[tuple[str, tup
         yield name, propose(baseline, incident.where(kept), rng=rng)
 
 
+def table(
+    injections: list[Injection], pair: tuple[Model, RowSample, RowSample], segment: tuple[str, str], only: str
+) -> list[Scored]:
+    """Prints the table and gives its lines back."""
+    model, baseline, incident = pair
+    scored = []
+    for injection in injections:
+        if only not in injection.name:
+            continue
+        for severity in SEVERITIES:
+            scored.append(judged(injection, baseline, incident, model, severity=severity, segment=segment))
+            print(line(scored[-1]), flush=True)
+    if scored:
+        print(summary(scored))
+    return scored
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--only", default="")
     options = parser.parse_args()
-    model, baseline, incident = adult_pairs(options.data / "adult")
-    scored = []
-    for injection in adult_injections():
-        if options.only not in injection.name:
-            continue
-        for severity in SEVERITIES:
-            one = judged(injection, baseline, incident, model, severity=severity, segment=("sex", "Male"))
-            scored.append(one)
-            print(line(one), flush=True)
-    print(summary(scored))
-    best = [found[0].fit if found else 0.0 for found in healthy(baseline, incident, times=15)]
-    print(f"healthy halves: {sum(fit > 0 for fit in best)} of {len(best)} with a proposal, best fit {max(best):.2f}")
-    for name, proposals in drifted(baseline, incident):
+    adult, flights = adult_pairs(options.data / "adult"), flight_pairs()
+    scored = table(adult_injections(), adult, ("sex", "Male"), options.only)
+    scored += table(flight_injections(), flights, ("origin", "EWR"), options.only)
+    print(f"both\n{summary(scored)}")
+    for name, (_, baseline, incident) in {"Adult": adult, "flights": flights}.items():
+        best = [found[0].fit if found else 0.0 for found in healthy(baseline, incident, times=15)]
+        print(f"healthy halves, {name}: {sum(fit > 0 for fit in best)} of {len(best)} named, best fit {max(best):.2f}")
+    print(f"flights, nothing put in: {propose(*flights[1:], rng=np.random.default_rng(0))}")
+    for name, proposals in drifted(*adult[1:]):
         print(f"drift, {name}: " + "; ".join(f"{one.fit:.2f} {one.kind} {one.statement}" for one in proposals[:2]))
 
 

@@ -2,8 +2,8 @@
 
 Run: python benchmarks/engine.py [--rows 10000000] [--rounds 5] [--folder build/bench]
 
-The bare scan is one query with `bit_xor(hash(c))` of every column; it decodes and touches each value once. Both run in turn,
-so that a busy machine slows both, and the medians' ratio is what counts.
+The bare scan is one query with `bit_xor(hash(c))` of every column; it decodes and touches each value once. Both run in
+turn, so that a busy machine slows both, and the medians' ratio is what counts.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def main() -> None:
             print(f"writing {args.rows:,} rows of 30 columns to {file}", flush=True)
             make_rows(file, args.rows)
         # A process of its own, so that its peak memory is the measurement's alone.
-        subprocess.run([sys.executable, *sys.argv, "--measure"], check=True)
+        subprocess.run([sys.executable, *sys.argv, "--measure"], check=True)  # noqa: S603  this program itself, as called
         return
     found = measure(file, args.rounds)
     print(f"{found['rows']:,.0f} rows, {found['columns']:.0f} columns profiled, median of {args.rounds} rounds")

@@ -110,7 +110,7 @@ def causes_catalogue() -> str:
             if one.id in executed
             else "Its test is not executed yet: it is listed as not tested."
         )
-        actions = "".join(f"\n- To {kind}: {title}. Done when {done}." for kind, title, done in one.actions)
+        actions = "".join(f"\n- Action ({kind}): {title}. Done when {done}." for kind, title, done in one.actions)
         parts.append(
             f"## {one.id}: {one.name}\n\n- Predicts: {one.predicts}.\n- Test: {one.test}. {how}\n"
             f"- Needs: {one.needs}.{actions}\n- Guard: {one.guard}."

@@ -52,9 +52,12 @@ def windows(draw):
     return window(), window()
 
 
-def plain_counts(baseline: CodedRows, incident: CodedRows, max_conditions: int) -> dict[tuple[tuple[int, int], ...], list[int]]:
+Counted = dict[tuple[tuple[int, int], ...], list[int]]
+
+
+def plain_counts(baseline: CodedRows, incident: CodedRows, max_conditions: int) -> Counted:
     """Every slice that occurs in the incident, counted row by row in plain Python."""
-    counts: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    counts: Counted = {}
     for which, rows in ((2, incident), (0, baseline)):
         for codes, n, errors in zip(rows.codes.tolist(), rows.n.tolist(), rows.errors.tolist(), strict=True):
             for size in range(1, max_conditions + 1):

@@ -83,6 +83,24 @@ def test_a_fault_and_a_changed_relation_share_the_drop(rng):
     assert "with the faults put right" in found["W2"].test.result
 
 
+def test_what_stand_ins_for_lost_values_leave_is_not_called_drift(rng):
+    """Values drawn from other rows mend in part; the rest is no evidence of a changed relation."""
+    before, clean = served(rng, 4000), served(rng, 4000, window=INCIDENT)
+    hit = np.arange(4000) % 2 == 0
+    during = corrupted(clean, "load", np.where(hit, np.nan, clean.features["load"]))
+    stand_ins = np.where(np.arange(4000) % 3 == 0, rng.choice(before.features["load"], 4000), clean.features["load"])
+
+    def undo(sample):
+        return sample.with_feature("load", np.where(hit, stand_ins, sample.features["load"]))
+
+    lost = repair_of("null", "load", undo, donors=True)
+    weighed = weigh(facts_of(before, during, repairs=[lost], profile=profile_of(before, during)))
+    found = {one.id: one for one in weighed.causes}
+    assert found["D1"].verdict in STANDING
+    assert found["W2"].verdict != "supported"
+    assert counted(weighed) == pytest.approx(1)
+
+
 def test_two_faults_share_the_drop_and_are_several(rng):
     """A unit in one half of the rows and another version in the other: applied together they take it all back."""
     before, clean = served(rng, 4000), served(rng, 4000, window=INCIDENT)

@@ -151,7 +151,10 @@ def _rivals(one: Trial, other: Trial) -> bool:
 
 
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
-    verdict, result = one.found.verdict, f"{one.repair.statement}; undone, {says(one.found, facts.metric.name)}"
+    undone = "with values of like rows in their place" if one.repair.donors else "undone"
+    verdict, result = one.found.verdict, f"{one.repair.statement}; {undone}, {says(one.found, facts.metric.name)}"
+    if one.repair.donors and verdict in ("confirmed", "supported"):
+        result += "; as the true values are lost, it may explain more"
     if verdict in ("confirmed", "supported") and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"

@@ -92,7 +92,7 @@ def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> I
 
 
 def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
-    """An outcome about repaired rows, its share that of the whole drop; stand-ins for lost values look like drift too."""
+    """An outcome about repaired rows, its share that of the whole drop; stand-ins for lost values look like drift."""
     share = scaled(one.share, 1 - explained.value) if one.share else None
     result = f"with the faults put right, which explain {percent(explained.value)} of the drop: {one.result}"
     if exact or one.verdict != "supported":

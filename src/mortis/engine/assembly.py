@@ -71,7 +71,9 @@ def _number(cells: tuple[Cell, ...], cut: NumberLayout, i: int, column: Any, row
     slots = (*(f"bin:{j}" for j in range(bins.shape[1])), "nulls", "sum", "square")
     low = np.where(known > 0, column(f"{i}_low"), np.inf)
     high = np.where(known > 0, column(f"{i}_high"), -np.inf)
-    sketch = DistinctSketch(cells, tuple(column(f"{i}_places", kind="int64").tolist())) if cut.sketched else DistinctSketch()
+    sketch = DistinctSketch()
+    if cut.sketched:
+        sketch = DistinctSketch(cells, tuple(column(f"{i}_places", kind="int64").tolist()))
     return NumberProfile(cut.edges, cut.centre, Tally(cells, slots, sums), Extremes(cells, low, high), sketch)
 
 

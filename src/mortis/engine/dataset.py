@@ -98,8 +98,8 @@ class Dataset:
 class NumberLayout:
     """Where the bucket edges of a numeric column lie, and the centre its moments are taken about.
 
-    `sketched` has its distinct values counted too: left out where the baseline's sample already holds more than a sketch can
-    tell apart, as hashing every value costs as much as the bare scan.
+    `sketched` has its distinct values counted too: left out where the baseline's sample holds more than a sketch
+    can tell apart, as hashing every value costs as much as the bare scan.
     """
 
     edges: tuple[float, ...]

@@ -220,8 +220,8 @@ def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
 def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
     """Counts below each edge, moments, extremes, distinct sketch of every number by (bucket, version, outcome).
 
-    One group-by for all. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, and `i_places` where
-    its distinct values are counted.
+    One group-by. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, and `i_places`
+    where its distinct values are counted.
     """
     figures: dict[str, ir.Value] = {"rows": table.count()}
     for i, (name, cut) in enumerate(layout.numbers.items()):

@@ -95,8 +95,8 @@ def judge_of(
 ) -> Judge:
     """The judge of a change; of another feature in the same region where one is named.
 
-    Related columns named in `apart_from` aren't looked at: they are thought to be struck too. `plain` looks at few codes of
-    the feature: enough to see what it has to do with others.
+    Related columns named in `apart_from` aren't looked at: they are thought to be struck too. `plain` looks at few
+    codes of the feature: enough to see what it has to do with others.
     """
     name = feature or change.feature
     old_rows, new_rows = change.region.in_scope(pair.before), change.region.rows(pair.after)

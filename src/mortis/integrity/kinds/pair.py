@@ -18,6 +18,8 @@ MOST_RELATED = 3
 MOST_SCOPE_VALUES = 30
 FEWEST_ROWS = 40
 BLOCKS = 16
+LEAST_CERTAIN = 6.0
+LEAST_CHANGE = 0.0012
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +36,8 @@ class Change:
     """A feature that changed: in which rows, by how much there, and by how much within the baseline itself.
 
     `excess` is the squared Hellinger distance above chance, averaged over the feature alone and given each related
-    column; `natural` the largest of the same between a stretch of the baseline and the rest of it, beyond chance. `plain`: it shows in few codes only.
+    column; `natural` the largest of the same between a stretch of the baseline and the rest of it, beyond chance.
+    `plain`: it shows in few codes only.
     """
 
     feature: str
@@ -194,7 +197,8 @@ def _change_in(pair: Pair, feature: str, x: Coded, region: Region, *, plain: boo
     certain = max(float(one.excess / max(float(one.sd), 1e-12)) for one in distances)
     excess = float(np.mean([one.excess for one in distances]))
     natural = _natural(pair, feature, x, old_rows)
-    if certain < 6 or excess < max(0.0015, 1.5 * natural):
+    in_all = excess * float(new_rows.mean())
+    if certain < LEAST_CERTAIN or excess < 1.5 * natural or in_all < LEAST_CHANGE:
         return None
     return Change(feature, region, excess, natural, plain)
 
@@ -257,7 +261,7 @@ def _scope(pair: Pair, feature: str, x: Coded) -> tuple[str, str] | None:
         level = np.where(enough, np.maximum(found.excess - found.sd, 0.0), 0.0)
         mass = level * found.rows
         top = int(np.argmax(mass))
-        if not 1 <= top <= len(values) or found.excess[top] < 6 * found.sd[top]:
+        if not 1 <= top <= len(values) or found.excess[top] < LEAST_CERTAIN * found.sd[top]:
             continue
         others = (mass.sum() - mass[top]) / max(1.0, found.rows.sum() - found.rows[top])
         located = float(mass[top] / mass.sum())
@@ -302,7 +306,7 @@ def _with_time(pair: Pair, feature: str, x: Coded, region: Region) -> Region:
 def _stands_out(found: Apart, struck: Bools, beside: Bools) -> bool:
     """Whether the struck blocks changed and the others didn't; those beside them may be struck in part."""
     level = float(found.excess[struck].mean())
-    if struck.all() or level < 6 * float(found.sd.max()):
+    if struck.all() or level < LEAST_CERTAIN * float(found.sd.max()):
         return False
     far = ~struck & ~beside
     if far.any():

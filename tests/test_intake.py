@@ -118,16 +118,14 @@ def test_every_role_finds_its_column() -> None:
     made = taken(frame(**columns), {name: f"the_{name}" for name in names}, model={"task": "binary"})
     roles = made.dataset.roles
     assert [getattr(roles, name) for name in names] == [f"the_{name}" for name in names]
-    assert made.dataset.features == ("the_version",)
+    assert made.dataset.features == ()
     assert taken(frame(s=NUMBERS), {"score": "s"}).dataset.roles.id is None
 
 
-def test_versions_are_a_feature_where_there_are_several() -> None:
-    """A bad version is found as a slice is; a single one tells nothing apart."""
+def test_a_version_is_no_feature() -> None:
+    """The model doesn't read its own version; only the search for slices looks at it."""
     roles = {"score": "s", "version": "v"}
-    assert taken(frame(s=NUMBERS, v=["a"] * N, x=NUMBERS), roles).dataset.features == ("x",)
-    assert taken(frame(s=NUMBERS, v=CLASSES, x=NUMBERS), roles).dataset.features == ("x", "v")
-    assert taken(frame(s=NUMBERS, v=CLASSES), roles | {"features": []}).dataset.features == ("v",)
+    assert taken(frame(s=NUMBERS, v=CLASSES, x=NUMBERS), roles).dataset.features == ("x",)
 
 
 def test_features_leave_out_keys_and_times() -> None:

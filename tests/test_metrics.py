@@ -332,7 +332,7 @@ def test_every_metric_is_described_and_judges_by_outcomes_that_exist(task):
         metric = metric_for(f"{key}50" if key.endswith("_p") else key.removesuffix("@"), task)
         outcomes = OUTCOMES[metric.judgement.by]
         assert set(metric.judgement.errors) <= set(metric.judgement.among) <= set(outcomes) - {"unlabelled"}
-        assert metric.judgement.errors
+        assert metric.judgement.errors or metric.name == "throughput", "rows that never came can't be errors"
         assert metric.title
         assert metric.definition
         assert metric.error_means

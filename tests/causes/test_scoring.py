@@ -143,11 +143,11 @@ def test_a_recovery_is_nought_for_no_change_and_one_for_what_undoes_the_fall(rng
 
 
 def test_a_recoverys_interval_holds_the_true_share():
-    """Half of the added errors are mended, so the true share is one half: at least 90 % of 150 intervals hold it."""
+    """Half of the added errors are mended, so the true share is one half: at least 90 % of 100 intervals hold it."""
     held = 0
-    for seed in range(150):
+    for seed in range(100):
         rng = np.random.default_rng(seed)
-        n, y = 900, np.ones(900)
+        n, y = 500, np.ones(500)
         before = (rng.random(n) >= 0.1).astype(float)
         chance = rng.random(n)
         during, after = (chance >= 0.4).astype(float), (chance >= 0.25).astype(float)
@@ -155,7 +155,7 @@ def test_a_recoverys_interval_holds_the_true_share():
         rows = [judged_rows("binary", y, p, nothing) for p in (before, during, after)]
         share = recovery(metric_for("accuracy", "binary"), *rows, rng=rng).share
         held += share.low <= 0.5 <= share.high
-    assert held >= 135
+    assert held >= 90
 
 
 @settings(max_examples=60)

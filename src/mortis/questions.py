@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from mortis.sources.models import open_model
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Answer = TypeVar("Answer")
 ROWS_WEIGHED = 10_000
 MOST_FLAGGED = 20
 ROWS_SEARCHED = 250_000
@@ -99,13 +100,8 @@ def analyse_errors(
         return ErrorAnalysis(note="the metric has no errors that could be told apart by slice"), ()
     if failure.verdict == "no_failure":
         return ErrorAnalysis(note="not searched: no failure was found"), ()
-    try:
-        return _errors(case, engine, ready, profile, failure), ()
-    except Problem:
-        raise
-    except Exception as error:  # noqa: BLE001  a failed question must be shown, and must not cost the other answers
-        why = f"the question failed: {type(error).__name__}: {error}"
-        return ErrorAnalysis(note=why), (NotChecked("error slices", why, "a report of this message to the project"),)
+    found, gaps = _answered("error slices", lambda: _errors(case, engine, ready, profile, failure))
+    return found or ErrorAnalysis(note=gaps[0].why), gaps
 
 
 def _errors(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure) -> ErrorAnalysis:
@@ -182,15 +178,14 @@ def weigh_causes(
     """Every cause weighed by its test on bounded samples, and the guards of those that stand; None where it failed."""
     if failure.verdict != "failure":
         return None, (), ()
-    try:
+
+    def ask() -> tuple[Weighed, tuple[Guard, ...]]:
         facts = _facts(case, engine, ready, profile, failure, allowed)
         weighed = weigh(facts)
-        return weighed, make_guards(weighed.causes, facts), ()
-    except Problem:
-        raise
-    except Exception as error:  # noqa: BLE001  a failed question must be shown, and must not cost the other answers
-        why = f"the question failed: {type(error).__name__}: {error}"
-        return None, (), (NotChecked("causes", why, "a report of this message to the project"),)
+        return weighed, make_guards(weighed.causes, facts)
+
+    found, gaps = _answered("causes", ask)
+    return (*found, gaps) if found else (None, (), gaps)
 
 
 def _facts(case: Case, engine: Engine, ready: Ready, profile: Profile, failure: Failure, allowed: Allowed) -> Facts:
@@ -229,18 +224,19 @@ def check_integrity(profile: Profile, failure: Failure) -> tuple[tuple[Evidence,
     """Step 3 on the data as served: what stands out of every feature's checks since the onset, worst first."""
     if failure.incident_window is None:
         return (), ()
-    try:
-        checks = check_profile(profile, failure.baseline_window, _since_onset(failure))
-    except Exception as error:  # noqa: BLE001  a failed question must be shown, and must not cost the other answers
-        why = f"the question failed: {type(error).__name__}: {error}"
-        return (), (NotChecked("integrity of the served data", why, "a report of this message to the project"),)
+    found, gaps = _answered("integrity of the served data", lambda: _integrity(profile, failure))
+    return found or (), gaps
+
+
+def _integrity(profile: Profile, failure: Failure) -> tuple[Evidence, ...]:
+    checks = check_profile(profile, failure.baseline_window, _since_onset(failure))
     flagged = sorted((one for one in checks if one.flagged), key=lambda one: -one.strength)
     columns = len({one.feature for one in checks})
     told = (
         f"{len(checks)} checks of {columns} columns were made; {len(flagged)} stand out beyond the baseline's own ways"
     )
     summary = Evidence("integrity.checks", "Are the served data as in the baseline?", told, "tested")
-    return (summary, *(_integrity_evidence(one, i) for i, one in enumerate(flagged[:MOST_FLAGGED], 1))), ()
+    return (summary, *(_integrity_evidence(one, i) for i, one in enumerate(flagged[:MOST_FLAGGED], 1)))
 
 
 def _integrity_evidence(one: IntegrityCheck, place: int) -> Evidence:
@@ -248,3 +244,14 @@ def _integrity_evidence(one: IntegrityCheck, place: int) -> Evidence:
     return Evidence(
         f"integrity.{place}-{one.check.replace(' ', '-')}", question, one.statement, "tested", value=one.effect
     )
+
+
+def _answered(what: str, question: Callable[[], Answer]) -> tuple[Answer | None, tuple[NotChecked, ...]]:
+    """The question's answer; None and what is to be shown instead where it failed, so that it costs no other answer."""
+    try:
+        return question(), ()
+    except Problem:
+        raise
+    except Exception as error:  # noqa: BLE001  the one place where a failed question becomes a visible gap
+        why = f"the question failed: {type(error).__name__}: {error}"
+        return None, (NotChecked(what, why, "a report of this message to the project"),)

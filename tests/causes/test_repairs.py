@@ -94,6 +94,13 @@ def test_of_rivals_for_the_same_rows_one_stands(before, during):
         assert "fits better or takes back more" in found["D2"].result
 
 
+def test_another_parameter_of_what_stands_is_not_another_cause(before, during):
+    """Two factors for one feature: one outcome, with the one that fits better."""
+    near = unit(1 / 59, fit=0.5, statement="delay x 59")
+    found = [one for one in decided(before, during, near, unit()) if one.id == "D3"]
+    assert [one.parameters["factor"] for one in found] == [pytest.approx(60)]
+
+
 def test_repairs_of_different_rows_are_no_rivals(rng, before):
     clean = served(rng, 3000, window=INCIDENT)
     factor = np.select([clean.features["region"] == "us", clean.features["region"] == "eu"], [60.0, 0.01], 1.0)

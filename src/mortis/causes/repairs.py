@@ -69,7 +69,12 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     else:
         trials = [_try(facts, one) for one in repairs]
         standing = _standing(trials)
-        yield from (_outcome(one, facts, rival=one not in standing) for one in trials)
+        named = {(cause_of(one.repair, facts), one.repair.features) for one in standing if _recovers(one)}
+        for one in trials:
+            rival = one not in standing
+            # Another parameter of the cause that stands for the feature is not another cause.
+            if not rival or (cause_of(one.repair, facts), one.repair.features) not in named:
+                yield _outcome(one, facts, rival=rival)
     looked_at = {cause_of(one, facts) for one in repairs}
     for id_ in LOOKED_FOR:
         if id_ not in looked_at:
@@ -159,7 +164,7 @@ def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
     elif rival:
-        verdict, result = "refuted", f"{result}; another repair of the same rows fits better or takes back more"
+        verdict, result = "refuted", f"{result}; but another repair of the same rows fits better or takes back more"
     untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])
     return replace(untried, share=one.found.share, remedy=one.remedy)
 
@@ -183,6 +188,6 @@ def _parameters(repair: Repair) -> dict[str, str | float]:
     for key, value in repair.parameters.items():
         if key in ("since", "until"):
             told[key] = iso(datetime.fromtimestamp(float(value), UTC))
-        elif key not in ("scope_column", "scope_value"):
+        elif key not in ("scope_column", "scope_value") and (key, value) != ("offset", 0.0):
             told[{"share": "share_of_rows"}.get(key, key)] = value
     return told

@@ -52,7 +52,7 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
     ):
         result = (
             f"{what}: that makes {bounded(share)} of the rise of the error rate (n = {found.n:,}); "
-            f"a classifier tells the two windows apart by their inputs with AUC {found.area:.2f}"
+            f"a classifier tells the two windows apart by their inputs with AUC {found.area:.2f} (0.5 is chance)"
         )
         if found.area >= NO_SUPPORT:
             result += ", so the windows share too few inputs to part the two"

@@ -2,8 +2,8 @@
 
 Adult (census income) and the flights of 2013, a model trained on rows of their own for each. Every corruption is put
 in at three severities: into all of the incident's rows, into one segment's from a moment on, into a random part of
-them. The table tells for each by how many points F1 fell, what was proposed first for the feature, and whether kind, scope and
-parameter are right. Healthy pairs and an honest drift of the population follow.
+them. The table tells for each by how many points F1 fell, what was proposed first for the feature, and whether kind,
+scope and parameter are right. Healthy pairs and an honest drift of the population follow.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def remapped(name: str, mapping: Mapping[Any, Any], label: str) -> Injection:
     def right(found: Mapping[str, str | float]) -> bool:
         said = json.loads(str(found.get("mapping", "{}")))
         hits = sum(said.get(old, old) == new for old, new in truth.items())
-        return hits >= 0.75 * len(truth)
+        return bool(hits >= 0.75 * len(truth))
 
     return Injection(f"{name} {label}", ("remap",), (name,), put, right)
 

@@ -111,6 +111,10 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
     """M1: a version that served less before; its rows scored by the version that it replaced."""
     name = "same rows under the old and the new version"
     before, during = shares_of_versions(facts.before), shares_of_versions(facts.during)
+    if set(during) <= {""}:
+        reason = "the log names no versions (predictions.version)"
+        yield plainly("M1", "not_tested", name, f"not tested, because {reason}")
+        return
     new = max(during, key=lambda version: during[version] - before.get(version, 0.0), default="")
     if during.get(new, 0.0) - before.get(new, 0.0) < RISEN:
         yield plainly("M1", "refuted", name, "no version serves a larger share of rows than in the baseline")

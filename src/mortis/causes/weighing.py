@@ -11,6 +11,7 @@ from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, pl
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
+from mortis.causes.replay import why_not_replayed
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
@@ -85,7 +86,7 @@ def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> I
         if why or rest is None:
             yield from (plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids)
         elif not faults:
-            yield from decider(facts)
+            yield from (_beside_untested_faults(facts, one) for one in decider(facts))
         else:
             exact = all(fault.remedy.exact for fault in faults if fault.remedy)
             yield from (_of_the_rest(one, explained, exact=exact) for one in decider(rest))
@@ -99,6 +100,15 @@ def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
         return replace(one, share=share, result=result)
     result += "; the lost values were only replaced by those of like rows, which leaves a rest of its own"
     return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], share=share, result=result)
+
+
+def _beside_untested_faults(facts: Facts, one: Outcome) -> Outcome:
+    """An outcome about the world, of no weight where a fault in the serving would look alike and could not be tested."""
+    why = why_not_replayed(facts)
+    if why is None or one.verdict != "supported":
+        return one
+    result = f"{one.result}; but {why}, and a fault in data or serving would look the same: hand over `models`"
+    return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=result)
 
 
 def _mix_counts_once(world: Sequence[Outcome]) -> list[Outcome]:

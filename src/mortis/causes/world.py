@@ -40,6 +40,12 @@ class Decomposition:
 
 def decide_world(facts: Facts) -> Iterable[Outcome]:
     """W1 and W2: how much of the rise of the error rate is the inputs', and how much is the relation's."""
+    if facts.metric.kind != "quality":
+        for id_ in ("W1", "W2"):
+            yield plainly(
+                id_, "not_tested", NAME, f"not tested, because {facts.metric.name} does not judge predictions"
+            )
+        return
     found = decompose(facts, rng=facts.rng())
     if found is None:
         reason = f"there are no features, no clear rise of errors, or fewer than {FEWEST_ROWS} rows in a window"

@@ -66,6 +66,11 @@ def _check_inside(baseline: Window | None, incident: Window | None, log: Window)
     for name, window in (("baseline", baseline), ("incident", incident)):
         if window and not window.overlaps(log):
             raise InputProblem(f"windows.{name}: {window} holds no predictions; {spans}")
+    if baseline is not None and incident is None and baseline.end >= log.end:
+        raise InputProblem(
+            f"windows.baseline: {baseline} reaches to the log's end, so no incident is left to find; {spans}; "
+            "end it where the failure may have begun, or leave it out"
+        )
     if baseline is None and incident is not None and incident.start <= log.start:
         raise InputProblem(
             f"windows.baseline: nothing comes before the incident ({incident}); {spans}; state a baseline"

@@ -18,6 +18,7 @@ MOST_STEPS = 4
 LEAST_GAIN = 0.03
 ECHO = 0.3
 ENOUGH = 0.7
+FEW_STRUCK = 0.02
 HEAVIEST = 20.0
 FEWEST_EFFECTIVE = 0.1
 View = tuple[str, str]
@@ -114,11 +115,11 @@ def ranked(pair: Pair, proposals: Sequence[Proposal]) -> list[tuple[Proposal, fl
         if mixed and (best is None or mix_gain > gain + 0.02):
             board = mixed
         elif best is not None:
-            found += _accepted(board, best, tried, first)
+            found += _accepted(pair, board, best, tried, first)
             taken = set(best.proposal.features)
             open_ones = [one for one in open_ones if not taken & set(one.features)]
             board = best.board
-    return found + [(one, _own_fit(board, _Tried(one, _with(pair, board, one)), first)) for one in open_ones]
+    return found + [(one, _own_fit(pair, board, _Tried(one, _with(pair, board, one)), first)) for one in open_ones]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,10 +131,10 @@ class _Tried:
 
 
 def _accepted(
-    board: Board, best: _Tried, tried: Sequence[_Tried], first: Mapping[int, float]
+    pair: Pair, board: Board, best: _Tried, tried: Sequence[_Tried], first: Mapping[int, float]
 ) -> list[tuple[Proposal, float]]:
     """The accepted proposal and, behind it, the others of the same features by how much of its gain they reach."""
-    fit, gain = _own_fit(board, best, first), board.total - best.board.total
+    fit, gain = _own_fit(pair, board, best, first), board.total - best.board.total
     found = [(best.proposal, fit)]
     for one in tried:
         if one is not best and set(one.proposal.features) & set(best.proposal.features) and gain > 0:
@@ -142,15 +143,20 @@ def _accepted(
     return found
 
 
-def _own_fit(board: Board, one: _Tried, first: Mapping[int, float]) -> float:
-    """The fit, less what other explanations took from it, and less what else changed in its features' whole window."""
+def _own_fit(pair: Pair, board: Board, one: _Tried, first: Mapping[int, float]) -> float:
+    """The fit, less what other explanations took from it, and less what else changed in its features' whole window.
+
+    Little is left, too, of what struck too few rows to fail a model.
+    """
     gain, at_first = board.total - one.board.total, first.get(id(one.proposal), 0.0)
     part = float(np.clip(gain / at_first, 0.0, 1.0)) if at_first > 0 else 0.0
     views = [view for view in board.left if view[0] in one.proposal.features]
     there = sum(max(0.0, board.left[view]) for view in views)
     told = there - sum(max(0.0, one.board.left[view]) for view in views)
     reach = float(np.clip(told / (ENOUGH * there), 0.0, 1.0)) if there > 0 else 0.0
-    return one.proposal.fit * part * reach if part >= ECHO else 0.0
+    supposed = one.proposal.supposed
+    struck = supposed.verdict.share * float(supposed.region.rows(pair.after).mean())
+    return one.proposal.fit * part * reach * min(1.0, struck / FEW_STRUCK) if part >= ECHO else 0.0
 
 
 def _with(pair: Pair, board: Board, one: Proposal) -> Board:

@@ -132,7 +132,7 @@ def run(
     engine: EngineOption = "duckdb",
     formats: Annotated[str, typer.Option("--format", metavar="LIST", help="Any of html,md,json.")] = "html,md,json",
     unpickle: Annotated[bool, typer.Option("--unpickle", help="Open pickled models, which runs their code.")] = False,
-    library: Annotated[bool, typer.Option("--library/--no-library", help="Keep it in the team's library.")] = True,
+    library: Annotated[bool, typer.Option("--library/--no-library", help="No effect yet: there is no library.")] = True,
 ) -> None:
     """Investigate a case and write postmortem.html, postmortem.md and postmortem.json."""
     del library  # there is no library yet; scripts may already say --no-library

@@ -9,13 +9,13 @@ from mortis.records import Action, Cause, Failure, Guard, NotChecked, Onset, Sli
 
 
 def unknown_cause() -> Cause:
-    """The hypothesis that stands while no other was tested."""
+    """The hypothesis that stands where the tests of causes could not be run."""
     return Cause(
         id="unknown",
         name="Unknown",
         verdict="not_tested",
         confidence=0.0,
-        test=Test("none", "no hypothesis about the cause was tested by this version"),
+        test=Test("none", "the tests of causes could not be run; see what was not checked"),
     )
 
 

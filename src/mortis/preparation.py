@@ -55,7 +55,7 @@ def _check_needs(metric: Metric, dataset: Dataset) -> None:
     roles = dataset.roles
     scored = bool(roles.score or roles.class_scores)
     has = {
-        "prediction": bool(roles.prediction) or scored,
+        "prediction": bool(roles.prediction) or (scored and (dataset.probability or dataset.task != "binary")),
         "score": scored,
         "probability": scored and dataset.probability,
         "label": bool(roles.label) or dataset.labels is not None,

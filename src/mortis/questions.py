@@ -120,7 +120,7 @@ def _errors(case: Case, engine: Engine, ready: Ready, profile: Profile, failure:
             found,
             tests,
             counted,
-            examples=pick_examples(rows, tests, ready.dataset.features, sensitive=case.sensitive),
+            examples=pick_examples(rows, tests, ready.dataset.features, sensitive=_masked(case)),
         )
         for found, tests, counted in zip(report.slices, conditions, rates, strict=True)
     )
@@ -135,7 +135,7 @@ def _with_versions(ready: Ready, profile: Profile, engine: Engine) -> Ready:
     if column is None or len(served) < 2 or column in dataset.features:
         return ready
     if kind_of(engine.schema(dataset.predictions).field(column).type) == "number":
-        numbers = sorted(float(version) for version in served)[:MOST_VERSIONS]
+        numbers = sorted(float(version) for version in served)[-MOST_VERSIONS:]
         edges = tuple((one + other) / 2 for one, other in pairwise(numbers))
         layout = replace(layout, numbers=layout.numbers | {column: NumberLayout(edges, 0.0)})
     return replace(ready, dataset=replace(dataset, features=(*dataset.features, column)), layout=layout)
@@ -156,6 +156,14 @@ def _since_onset(failure: Failure) -> Window:
     if onset is None or onset.best not in window:
         return window
     return Window(onset.best, onset.recovered or window.end)
+
+
+def _masked(case: Case) -> list[str]:
+    """The sensitive columns, and the titles under which a role of theirs is shown."""
+    stated, hidden = case.predictions, set(case.sensitive)
+    labels = {stated.label, case.labels.label if case.labels else None} - {None}
+    titles = [("label", labels & hidden), ("prediction", {stated.prediction} & hidden)]
+    return [*case.sensitive, *(title for title, columns in titles if columns)]
 
 
 def _rows(sample: pa.Table, ready: Ready) -> list[Mapping[str, Any]]:

@@ -103,7 +103,7 @@ def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
 
 
 def _beside_untested_faults(facts: Facts, one: Outcome) -> Outcome:
-    """An outcome about the world, of no weight where a fault in the serving would look alike and could not be tested."""
+    """An outcome about the world, of no weight where a fault in the serving would look alike and was not tested."""
     why = why_not_replayed(facts)
     if why is None or one.verdict != "supported":
         return one

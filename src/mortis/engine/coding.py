@@ -44,18 +44,32 @@ def number_coding(name: str, edges: Sequence[float]) -> Coding:
     ('< 6', '6 to < 12', '>= 12', '(null)')
     """
     bounds: list[tuple[float | None, float | None]] = list(zip((None, *edges), (*edges, None), strict=True))
-    names = [_range_name(low, high) for low, high in bounds]
+    shown = _distinct(edges)
+    names = [_range_name(low, high) for low, high in zip((None, *shown), (*shown, None), strict=True)]
     conditions = [Condition(name, low=low, high=high) for low, high in bounds]
     place = {i: i for i in range(len(bounds))} | {-1: len(bounds)}
     return Coding((*names, NULL), (*conditions, Condition(name, is_null=True)), place, len(bounds))
 
 
-def _range_name(low: float | None, high: float | None) -> str:
-    if low is None and high is None:
-        return "any value"
+def _distinct(edges: Sequence[float]) -> list[str]:
+    """The edges as text, with as many digits as tell them apart: a slice is found again by its name.
+
+    >>> _distinct((20130801.0, 20130808.0))
+    ['20130801', '20130808']
+    """
+    if all(edge == int(edge) and abs(edge) < 1e15 for edge in edges):
+        return [str(int(edge)) for edge in edges]
+    for digits in range(6, 17):
+        shown = [f"{edge:.{digits}g}" for edge in edges]
+        if len(set(shown)) == len(edges):
+            return shown
+    return [repr(edge) for edge in edges]
+
+
+def _range_name(low: str | None, high: str | None) -> str:
     if low is None:
-        return f"< {high:.6g}"
-    return f">= {low:.6g}" if high is None else f"{low:.6g} to < {high:.6g}"
+        return "any value" if high is None else f"< {high}"
+    return f">= {low}" if high is None else f"{low} to < {high}"
 
 
 def category_coding(name: str, columns: Sequence[pa.ChunkedArray]) -> Coding:
@@ -73,15 +87,13 @@ def category_coding(name: str, columns: Sequence[pa.ChunkedArray]) -> Coding:
     kept = ranked[:CODED_CATEGORIES] if len(ranked) > CODED_CATEGORIES + 1 else ranked
     if NULL in counts and NULL not in kept:
         kept = [*kept, NULL]
-    names = [*kept, OTHER] if len(kept) < len(ranked) else kept
-    conditions = [
-        Condition(name, is_null=True)
-        if value == NULL
-        else Condition(name, none_of=tuple(v for v in kept if v != NULL))
-        if value == OTHER and value not in counts
-        else Condition(name, value=value)
-        for value in names
-    ]
+    names, conditions = (
+        list(kept),
+        [Condition(name, is_null=True) if value == NULL else Condition(name, value=value) for value in kept],
+    )
+    if len(kept) < len(ranked):
+        names.append(OTHER if OTHER not in counts else f"{OTHER}, the rest")
+        conditions.append(Condition(name, none_of=tuple(value for value in kept if value != NULL)))
     return Coding(tuple(names), tuple(conditions), {v: i for i, v in enumerate(kept)}, max(len(names) - 1, 0))
 
 

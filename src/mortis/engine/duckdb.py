@@ -323,14 +323,13 @@ class DuckDBEngine:
     def _beside(self, work: Callable[[], Any], what: str) -> Any:
         """What the work returns, done beside a loop that reports progress and lets Ctrl-C through."""
         result: list[Any] = []
-        failure: list[duckdb.Error] = []
-
+        failure: list[BaseException] = []
         done = threading.Event()  # a thread whose join is interrupted passes for ended, up to Python 3.12
 
         def run() -> None:
             try:
                 result.append(work())
-            except duckdb.Error as error:
+            except BaseException as error:  # noqa: BLE001  whatever ends the thread is raised again in the caller's
                 failure.append(error)
             finally:
                 done.set()
@@ -343,8 +342,10 @@ class DuckDBEngine:
             while not done.wait(0.05):
                 self._con.interrupt()  # again and again, as it is lost between two queries
             raise
-        if failure:
+        if failure and isinstance(failure[0], duckdb.Error):
             raise problem_of(failure[0], what) from None
+        if failure:
+            raise failure[0]
         return result[0]
 
     def _report(self, what: str) -> None:

@@ -99,8 +99,14 @@ def as_sql(condition: Condition) -> str:
     if condition.none_of:
         return f"{column} NOT IN ({', '.join(_literal(value) for value in condition.none_of)})"
     bounds = [(">=", condition.low), ("<", condition.high)]
-    tests = [f"{column} {sign} {bound:.10g}" for sign, bound in bounds if bound is not None]
+    tests = [f"{column} {sign} {_exact(bound)}" for sign, bound in bounds if bound is not None]
     return " AND ".join(tests) or f"{column} IS NOT NULL"
+
+
+def _exact(bound: float) -> str:
+    """The bound in few digits, or in all of them where few would move it."""
+    short = f"{bound:.10g}"
+    return short if float(short) == bound else repr(bound)
 
 
 def _literal(text: str) -> str:

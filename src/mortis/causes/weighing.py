@@ -11,8 +11,8 @@ from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, pl
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
-from mortis.causes.replay import why_not_replayed
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
+from mortis.causes.replay import why_not_replayed
 from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, EvidenceStatus, Interval, Test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code, plain_co
 from mortis.integrity.kinds.repair import Ints, Region
 from mortis.profiles import Floats
 from mortis.rows import Column, is_number
+
+NEARLY = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Judge:
     """One feature in one region: its values before and after, and their counts given each related column.
 
     `excess` is the mean change over the views, `natural` the change that would be nothing special: the baseline's own,
-    and three standard deviations of chance.
+    and three standard deviations of chance. `telling` are the views in which the baseline itself is steadier.
     """
 
     feature: str
@@ -45,12 +48,15 @@ class Judge:
     excess: float
     natural: float
     given: tuple[str, ...]
+    telling: tuple[int, ...]
 
     @property
     def alone(self) -> Judge:
         """The same judge, looking at the feature by itself."""
         excess = float(apart(self.old[0], self.new[0]).excess)
-        return replace(self, views=self.views[:1], old=self.old[:1], new=self.new[:1], excess=excess, given=())
+        return replace(
+            self, views=self.views[:1], old=self.old[:1], new=self.new[:1], excess=excess, given=(), telling=(0,)
+        )
 
     def thinned(self, places: Ints) -> Judge:
         """The same judge with fewer baseline rows, for a first look."""
@@ -60,23 +66,24 @@ class Judge:
         old = tuple(counts(x, view.before, (view.size, self.code.size)) for view in views)
         return replace(self, before=before, views=views, old=old)
 
-    def weigh(self, forward: Column, *, natural: float | None = None) -> Verdict:
+    def weigh(self, forward: Column) -> Verdict:
         """The verdict on a corruption that turns the region's baseline values into `forward`.
 
         Not every row need be struck: the share that is follows by least squares from the counts.
         """
         codes = self.code.of(forward)
-        put_in = tuple(
-            counts(codes, view.before, (shape.shape[-2], shape.shape[-1]))
-            for view, shape in zip(self.views, self.old, strict=True)
-        )
-        share = struck_share(self.old, put_in, self.new)
-        left = remaining(self.old, put_in, self.new, share)
-        floor = self.natural if natural is None else natural
+        old, new = [self.old[i] for i in self.telling], [self.new[i] for i in self.telling]
+        put_in = [counts(codes, self.views[i].before, (self.views[i].size, self.code.size)) for i in self.telling]
+        share = struck_share(old, put_in, new)
         if self.excess <= 0 or share <= 0:
             return Verdict(0.0, 0.0, 1.0)
+        left = remaining(old, put_in, new, share)
+        # All rows, unless a part of them explains clearly more.
+        whole = remaining(old, put_in, new, 1.0)
+        if max(0.0, whole) <= max(0.0, left) + NEARLY * self.excess:
+            share, left = 1.0, whole
         fit = 1 - max(0.0, left) / self.excess
-        trust = max(0.0, 1 - floor / self.excess)
+        trust = max(0.0, 1 - self.natural / self.excess)
         off = _off(self.before, forward, self.after, share) if is_number(forward) else 0.0
         return Verdict(float(np.clip(fit * trust, 0, 1)), share, off)
 
@@ -108,14 +115,18 @@ def judge_of(
     x_old, x_new = code.of(before), code.of(after)
     old = tuple(counts(x_old, view.before, (view.size, code.size)) for view in views)
     new = tuple(counts(x_new, view.after, (view.size, code.size)) for view in views)
-    distances = [apart(a, b) for a, b in zip(old, new, strict=True)]
+    known = pair.changed.get(name)
+    restless = change.restless if name == change.feature else known.restless if known else ()
+    kept_names = [column or "" for column in named if column not in apart_from]
+    telling = tuple(i for i, column in enumerate(kept_names) if column not in restless) or tuple(range(len(views)))
+    distances = [apart(old[i], new[i]) for i in telling]
     excess = float(np.mean([one.excess for one in distances]))
-    chance = float(np.mean([one.sd for one in distances]) / np.sqrt(len(distances)))
+    natural = change.natural + 3 * float(np.mean([one.sd for one in distances]) / np.sqrt(len(distances)))
     given = tuple(column for column in pair.related[name] if column not in apart_from)
-    return Judge(name, change.region, before, after, code, views, old, new, excess, change.natural + 3 * chance, given)
+    return Judge(name, change.region, before, after, code, views, old, new, excess, natural, given, telling)
 
 
-def struck_share(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple[Floats, ...]) -> float:
+def struck_share(old: Sequence[Floats], put_in: Sequence[Floats], new: Sequence[Floats]) -> float:
     """The share of rows (0..1) whose corruption brings the mixture nearest to the counts seen."""
     above = below = 0.0
     for a, f, b in zip(old, put_in, new, strict=True):
@@ -127,7 +138,7 @@ def struck_share(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple
     return float(np.clip(above / below, 0.0, 1.0)) if below > 1e-9 else 0.0
 
 
-def remaining(old: tuple[Floats, ...], put_in: tuple[Floats, ...], new: tuple[Floats, ...], share: float) -> float:
+def remaining(old: Sequence[Floats], put_in: Sequence[Floats], new: Sequence[Floats], share: float) -> float:
     """The change that is left between the baseline with the corruption in it and the incident, mean over the views."""
     left = []
     for a, f, b in zip(old, put_in, new, strict=True):

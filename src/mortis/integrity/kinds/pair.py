@@ -37,7 +37,8 @@ class Change:
 
     `excess` is the squared Hellinger distance above chance, averaged over the feature alone and given each related
     column; `natural` the largest of the same between a stretch of the baseline and the rest of it, beyond chance.
-    `plain`: it shows in few codes only.
+    `plain`: it shows in few codes only. `restless` names the related columns ("" for none) given which the feature
+    changed no more than it does within the baseline: they tell nothing.
     """
 
     feature: str
@@ -45,6 +46,7 @@ class Change:
     excess: float
     natural: float
     plain: bool
+    restless: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,13 +196,21 @@ def _change_in(pair: Pair, feature: str, x: Coded, region: Region, *, plain: boo
         shape = (z.size, x.size)
         old = counts(x.before[old_rows], z.before[old_rows], shape)
         distances.append(apart(old, counts(x.after[new_rows], z.after[new_rows], shape)))
-    certain = max(float(one.excess / max(float(one.sd), 1e-12)) for one in distances)
-    excess = float(np.mean([one.excess for one in distances]))
+    excess, sd = (
+        np.array([float(part) for part in parts]) for parts in zip(*((d.excess, d.sd) for d in distances), strict=True)
+    )
     natural = _natural(pair, feature, x, old_rows)
-    in_all = excess * float(new_rows.mean())
-    if certain < LEAST_CERTAIN or excess < 1.5 * natural or in_all < LEAST_CHANGE:
+    restless = (natural > 0.001) & (excess < 1.5 * natural)
+    if restless.all():
         return None
-    return Change(feature, region, excess, natural, plain)
+    in_all = float(excess[~restless].mean() * new_rows.mean())
+    certain = float((excess / np.maximum(sd, 1e-12))[~restless].max())
+    if certain < LEAST_CERTAIN or in_all < LEAST_CHANGE:
+        return None
+    names = np.array(["", *pair.related[feature]], dtype=object)[restless]
+    return Change(
+        feature, region, float(excess[~restless].mean()), float(natural[~restless].mean()), plain, tuple(names)
+    )
 
 
 def fine_code(before: Column, after: Column) -> Code:
@@ -215,19 +225,19 @@ def plain_code(before: Column) -> Code:
     return code_of([before], bins=4, least=0.2) if is_number(before) else coarse_code(before)
 
 
-def _natural(pair: Pair, feature: str, x: Coded, inside: Bools) -> float:
-    """The largest change between a quarter of the baseline's time and its other quarters; 0 where time stands still."""
+def _natural(pair: Pair, feature: str, x: Coded, inside: Bools) -> Floats:
+    """By view the largest change between a quarter of the baseline's time and the rest; 0 where time stands still."""
     rows = np.flatnonzero(inside)
     second = pair.before.second[rows]
     if len(rows) < 4 * FEWEST_ROWS or second[0] == second[-1]:
-        return 0.0
+        return np.zeros(len(pair.views(feature)))
     quarter = (np.arange(len(rows)) * 4) // len(rows)
-    apart_by = []
+    largest = []
     for z in pair.views(feature):
         table = grouped_counts(quarter, x.before[rows], z.before[rows], (4, z.size, x.size))
-        apart_by.append(apart(table.sum(0) - table, table))
-    found = _mean(apart_by)
-    return max(0.0, float((found.excess - 3 * found.sd / np.sqrt(len(apart_by))).max()))
+        found = apart(table.sum(0) - table, table)
+        largest.append(max(0.0, float((found.excess - 2 * found.sd).max())))
+    return np.array(largest)
 
 
 def _by_group(pair: Pair, feature: str, x: Coded, group: Coded) -> Apart:

@@ -105,9 +105,7 @@ def ranked(pair: Pair, proposals: Sequence[Proposal]) -> list[tuple[Proposal, fl
         for one in tried:
             first.setdefault(id(one.proposal), board.total - one.board.total)
         mixed = _best_mix(pair, board)
-        best = max(
-            tried, key=lambda one: (board.total - one.board.total) / whole + 0.2 * one.proposal.fit, default=None
-        )
+        best = max(tried, key=lambda one: _score(board, one, whole), default=None)
         gain = (board.total - best.board.total) / whole if best else 0.0
         mix_gain = (board.total - mixed.total) / whole if mixed else 0.0
         if max(mix_gain, gain) < LEAST_GAIN:
@@ -128,6 +126,12 @@ class _Tried:
 
     proposal: Proposal
     board: Board
+
+
+def _score(board: Board, one: _Tried, whole: float) -> float:
+    """What a proposal explains of all changes and, to tell near ones apart, its own verdict less its freedom's cost."""
+    proposal = one.proposal
+    return (board.total - one.board.total) / whole + 0.2 * proposal.supposed.verdict.fit - proposal.told.cost
 
 
 def _accepted(

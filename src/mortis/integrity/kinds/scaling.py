@@ -137,12 +137,17 @@ def _free(judge: Judge) -> list[Affine]:
     offsets += [a - b for a in gained for b in lost]
     factors += [a / b for a in gained for b in lost if b != 0]
     tried = [Affine(1.0, by, "offset", cost=0.05) for by in set(offsets)]
-    tried += [Affine(by, name="factor", cost=0.08) for by in set(factors)]
+    # A factor read off the data that is a unit's but for its inexactness adds nothing.
+    tried += [Affine(by, name="factor", cost=0.08) for by in set(factors) if not _is_a_units(by)]
     slopes = [float((then[-1] - then[0]) / (first[-1] - first[0]))] if first[-1] > first[0] else []
     if first[36] > first[12]:
         slopes.append(float((then[36] - then[12]) / (first[36] - first[12])))
     tried += [Affine(by, float(np.median(then - by * first)), "scale", cost=0.12) for by in slopes]
     return [one for one in tried if abs(one.factor) > 1e-9 and (one.factor != 1.0 or one.offset != 0.0)]
+
+
+def _is_a_units(factor: float) -> bool:
+    return any(abs(factor / known - 1) < 0.015 for one in FACTORS for known in (one, 1 / one))
 
 
 def _gained_and_lost(old: Floats, new: Floats) -> tuple[list[float], list[float]]:

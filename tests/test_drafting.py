@@ -117,7 +117,14 @@ def test_car_loan_reference_alone(shared_data, tmp_path, engine):
 
 def test_compas_has_a_score_that_is_no_probability(shared_data, tmp_path, engine):
     """ProPublica's table: people's names are sensitive and no segments; the decile is judged as a figure per row."""
-    draft = draft_case([str(shared_data("compas/compas-scores-two-years.csv"))], root=tmp_path, engine=engine)
+    published = shared_data("compas/compas-scores-two-years.csv")
+    with pytest.raises(InputProblem, match="has two columns named 'decile_score'; rename one"):
+        draft_case([str(published)], root=tmp_path, engine=engine)
+    head, rows = published.read_text().split("\n", 1)
+    names = head.split(",")
+    renamed = [f"{name}_again" if name in names[:i] else name for i, name in enumerate(names)]
+    (tmp_path / "compas.csv").write_text(",".join(renamed) + "\n" + rows)
+    draft = draft_case([str(tmp_path / "compas.csv")], root=tmp_path, engine=engine)
     case = loaded(draft, tmp_path)
     assert (case.predictions.time, case.predictions.id) == ("compas_screening_date", "id")
     assert (case.predictions.score, case.model.task) == ("decile_score", "score")

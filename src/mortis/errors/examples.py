@@ -85,7 +85,9 @@ def _number_distance(ours: Sequence[Any], theirs: Sequence[Any]) -> npt.NDArray[
     known = np.concatenate([a, b])
     known = known[np.isfinite(known)]
     spread = float(np.ptp(known)) if len(known) else 0.0
-    off = np.abs(a[:, None] - b[None, :]) / (spread or 1.0)  # all known values equal: the differences are zero, nulls stay
+    off = np.abs(a[:, None] - b[None, :]) / (
+        spread or 1.0
+    )  # all known values equal: the differences are zero, nulls stay
     both_missing = np.isnan(a)[:, None] & np.isnan(b)[None, :]
     return np.asarray(np.where(np.isnan(off), np.where(both_missing, 0.0, 1.0), off))
 

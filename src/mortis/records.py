@@ -199,15 +199,36 @@ class LogTemplate:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedPart:
+    """One thing that a change altered: what it was before and is after; None where it was not there."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"{self.name} {self.after} added"
+        return f"{self.name} {self.before} removed" if self.after is None else f"{self.name} {self.before} → {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """Something somebody or something changed, with a time."""
+    """Something somebody or something changed; `time` is None where nobody recorded it.
+
+    `ranking` (0..1) tells how well it fits the failure, `verdict` why. `scope` names what it reached, as columns and
+    values (service, version, region ...); empty where it says nothing. `source` is where it was found.
+    """
 
     id: str
     kind: str
-    time: datetime
+    time: datetime | None
     summary: str
-    ranking: float
-    verdict: str
+    ranking: float = 0.0
+    verdict: str = ""
+    scope: dict[str, str] = field(default_factory=dict)
+    parts: tuple[ChangedPart, ...] = ()
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,11 @@ def marks(postmortem: Postmortem) -> tuple[Mark, ...]:
     """What is drawn under the metric: the changes ranked highest, and the signals that moved most."""
     changes = sorted(postmortem.changes, key=lambda change: -change.ranking)[:MOST_CHANGES_DRAWN]
     signals = sorted(postmortem.signals, key=lambda signal: -signal.score)[:MOST_SIGNALS_DRAWN]
-    drawn = [Mark(change.time, cut_text(change.summary, LONGEST_MARK), "change") for change in changes]
+    drawn = [
+        Mark(change.time, cut_text(change.summary, LONGEST_MARK), "change")
+        for change in changes
+        if change.time is not None
+    ]
     drawn += [
         Mark(s.onset, f"{cut_text(s.name, LONGEST_MARK)} went {s.direction}", s.direction)
         for s in signals

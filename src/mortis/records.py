@@ -209,7 +209,9 @@ class ChangedPart:
     def __str__(self) -> str:
         if self.before is None:
             return f"{self.name} {self.after} added"
-        return f"{self.name} {self.before} removed" if self.after is None else f"{self.name} {self.before} → {self.after}"
+        return (
+            f"{self.name} {self.before} removed" if self.after is None else f"{self.name} {self.before} → {self.after}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.clarify.onset import Counts, Onset, Values, find_onset
+from mortis.onset import Counts, Onset, Values, find_onset
 
 FloatArray = NDArray[np.float64]
 ROWS = 1000

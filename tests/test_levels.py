@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
-from mortis.clarify import levels as levels_module
-from mortis.clarify.levels import (
+from mortis.onset import levels as levels_module
+from mortis.onset.levels import (
     Harm,
     Levels,
     Search,

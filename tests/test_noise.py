@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mortis.clarify import noise
-from mortis.clarify.noise import autocorrelation, bucket_weights, remove_season
+from mortis.onset import noise
+from mortis.onset.noise import autocorrelation, bucket_weights, remove_season
 
 
 def test_doctests_hold() -> None:

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mortis.clarify import onset as onset_module
-from mortis.clarify.onset import Counts, Onset, Values, find_onset
+from mortis import onset as onset_module
+from mortis.onset import Counts, Onset, Values, find_onset
 
 FloatArray = NDArray[np.float64]
 SHARED = Path(__file__).parents[1].parent / "shared" / "data" / "nannyml-car-loan"

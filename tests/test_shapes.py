@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mortis.clarify import shapes
-from mortis.clarify.levels import Search, make_levels
-from mortis.clarify.shapes import find_runs, fit_ramp
+from mortis.onset import shapes
+from mortis.onset.levels import Search, make_levels
+from mortis.onset.shapes import find_runs, fit_ramp
 
 
 def test_doctests_hold() -> None:

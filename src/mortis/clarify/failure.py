@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from mortis.clarify.maturity import Maturity, label_maturity
 from mortis.clarify.metrics import Metric, by_bucket
-from mortis.clarify.onset import Onset as BucketOnset
 from mortis.clarify.series import Series, change_in, in_time, series_of
 from mortis.clarify.verdict import MetricShift, Ruling, because, rule, shift_between
 from mortis.intervals import newcombe
+from mortis.onset import Onset as BucketOnset
 from mortis.profiles import Profile, Tally
 from mortis.records import Evidence, Failure, Impact, Interval, NotChecked, Point, Rate, Window, iso
 

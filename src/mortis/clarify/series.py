@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mortis.clarify.metrics import Metric, Sums, bucket_sums
-from mortis.clarify.onset import Counts, Values, find_onset
-from mortis.clarify.onset import Onset as BucketOnset
+from mortis.onset import Counts, Values, find_onset
+from mortis.onset import Onset as BucketOnset
 from mortis.profiles import Tally
 from mortis.records import Harm, Onset, Window
 

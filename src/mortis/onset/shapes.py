@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.clarify.levels import (
+from mortis.onset.levels import (
     FloatArray,
     IntArray,
     Levels,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.clarify.levels import FloatArray, IntArray
 from mortis.intervals import lag_autocorrelation
+from mortis.onset.levels import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mortis.clarify.levels import (
+from mortis.onset.levels import (
     Fit,
     FloatArray,
     Harm,
@@ -25,8 +25,8 @@ from mortis.clarify.levels import (
     runs_gain,
     start_log_posterior,
 )
-from mortis.clarify.noise import autocorrelation, bucket_weights, remove_season, residuals, tame_outliers
-from mortis.clarify.shapes import find_runs, fit_ramp, two_clusters
+from mortis.onset.noise import autocorrelation, bucket_weights, remove_season, residuals, tame_outliers
+from mortis.onset.shapes import find_runs, fit_ramp, two_clusters
 
 Shape = Literal["abrupt", "gradual", "intermittent"]
 

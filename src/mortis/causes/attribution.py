@@ -12,7 +12,7 @@ import numpy as np
 from mortis.causes.facts import Facts, Outcome, Remedy
 from mortis.causes.replay import remedied
 from mortis.causes.scoring import Bootstrap, outcomes_of
-from mortis.causes.trial import judged_with
+from mortis.causes.trial import drawn, judged_with
 from mortis.profiles import Floats
 from mortis.records import Interval
 
@@ -45,23 +45,23 @@ def share_out(facts: Facts, outcomes: Sequence[Outcome]) -> SharedOut:
         return SharedOut(tuple(outcomes), Interval(0.0, 0.0, 0.0, len(facts.during)))
     if len(shared) == 1 and shared[0].share is not None:
         return SharedOut(tuple(outcomes), shared[0].share)
-    drawn = Bootstrap.of(facts.metric, facts.judged(facts.before), facts.judged(facts.during), rng=facts.rng())
-    worth = _worth(facts, drawn, [one.remedy for one in shared if one.remedy])
+    draws = drawn(facts)
+    worth = _worth(facts, draws, [one.remedy for one in shared if one.remedy])
     given: dict[int, Outcome] = {id(one): replace(one, share=None) for one in left}
     for i, one in enumerate(shared):
         values = shapley(worth, i, len(shared))
-        given[id(one)] = replace(one, share=drawn.interval(float(values[0]), values[1:]))
+        given[id(one)] = replace(one, share=draws.interval(float(values[0]), values[1:]))
     together = worth[tuple(range(len(shared)))]
-    explained = drawn.interval(float(together[0]), together[1:])
+    explained = draws.interval(float(together[0]), together[1:])
     return SharedOut(tuple(given.get(id(one), one) for one in outcomes), explained)
 
 
-def _worth(facts: Facts, drawn: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
+def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
     """What every set of remedies takes back together: over all rows, then in each draw."""
-    worth: dict[Coalition, Floats] = {(): np.zeros(len(drawn.weights) + 1)}
+    worth: dict[Coalition, Floats] = {(): np.zeros(len(draws.weights) + 1)}
     for size in range(1, len(remedies) + 1):
         for chosen in combinations(range(len(remedies)), size):
-            share, shares = drawn.draws(judged_with(facts, *(remedies[i] for i in chosen)))
+            share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen)))
             worth[chosen] = np.concatenate([[share], shares])
     return worth
 

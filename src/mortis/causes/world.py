@@ -9,7 +9,7 @@ import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
 from mortis.causes.propensity import auc, propensity
-from mortis.causes.scoring import CLEAR, errors_among
+from mortis.causes.scoring import CLEAR, errors_among, redrawn
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
 from mortis.rows import RowSample
@@ -130,8 +130,7 @@ def _draws(came: Floats, rng: np.random.Generator) -> Floats:
     counts = np.empty((DRAWS, len(came)))
     for window in (0, 1):
         inside = came == window
-        n = int(inside.sum())
-        counts[:, inside] = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
+        counts[:, inside] = redrawn(int(inside.sum()), rng, draws=DRAWS)
     return counts
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
+from mortis.causes.inputs import moved_features
 from mortis.causes.propensity import auc, propensity
 from mortis.causes.scoring import CLEAR, errors_among, redrawn
 from mortis.profiles import Floats
@@ -62,7 +63,11 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
         )
         if found.area >= NO_SUPPORT:
             result += ", so the windows share too few inputs to part the two"
-        yield Outcome(id_, _verdict(share, found), NAME, result, _confidence(share), share)
+        verdict = _verdict(share, found)
+        features = moved_features(facts) if id_ == "W1" and verdict != "refuted" else ()
+        if features:
+            result += f"; the inputs that moved most are {', '.join(features)}"
+        yield Outcome(id_, verdict, NAME, result, _confidence(share), share, features=features)
 
 
 def _verdict(share: Interval, found: Decomposition) -> CauseVerdict:

@@ -156,6 +156,39 @@ def clarify(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: Jso
 
 
 @app.command()
+def integrity(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: JsonOption = False) -> None:
+    """Step 3 alone: whether data and model are what they should be."""
+    from mortis.investigation import integrity_of_case
+
+    with _Progress() as watch:
+        found = integrity_of_case(_load(case), engine=engine, watch=watch)
+    if as_json:
+        _print_json(found)
+        return
+    from mortis.document.terminal import evidence_lines
+
+    print("\n".join(evidence_lines(found)))
+
+
+@app.command()
+def fingerprint(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The file, glob or folder of the training table.")],
+    *,
+    engine: EngineOption = "duckdb",
+) -> None:
+    """Print what tells a training table again, in any order of its rows: for `training.fingerprint`."""
+    from mortis.engine import open_engine
+    from mortis.sources.tables import open_table
+
+    with _Progress() as watch:
+        running = open_engine(engine, watch=watch)
+        try:
+            print(running.fingerprint(open_table(table, root=Path(), key="fingerprint")).text())
+        finally:
+            running.close()
+
+
+@app.command()
 def errors(
     case: Annotated[Path | None, typer.Argument(metavar="[CASE]", help="The case file; or give --table.")] = None,
     *,

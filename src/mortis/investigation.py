@@ -15,10 +15,15 @@ from mortis.causes.weighing import Weighed
 from mortis.clarify.failure import Clarified
 from mortis.engine import Engine, Watch, open_engine, silent
 from mortis.outlook import next_actions, unanswered, unknown_cause
-from mortis.preparation import Ready, make_ready
-from mortis.questions import Allowed, analyse_errors, check_integrity, clarify_failure, weigh_causes
+from mortis.preparation import Ready
+from mortis.questions.answering import Allowed, Examined
+from mortis.questions.causes import weigh_causes
+from mortis.questions.errors import analyse_errors
+from mortis.questions.failure import examine
+from mortis.questions.integrity import check_integrity
 from mortis.records import (
     CaseSummary,
+    Checked,
     ErrorAnalysis,
     Evidence,
     Failure,
@@ -46,32 +51,33 @@ def investigate(
     """
     begun = time.perf_counter()
     with closing(open_engine(engine, watch=watch)) as running:
-        ready = make_ready(case, running)
-        profile = running.profile(ready.dataset, ready.layout)
-        clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
-        failure = clarified.failure
-        integrity, unread = check_integrity(profile, failure)
-        errors, missing = analyse_errors(case, running, ready, profile, failure)
-        weighed, guards, gaps = weigh_causes(case, running, ready, profile, failure, Allowed(seed, unpickle))
-        answers = Answers(clarified, integrity, errors, weighed, guards, (*unread, *missing, *gaps))
-        return _assemble(case, running, ready, answers, begun)
+        clarified, known = examine(case, running, seed)
+        integrity = check_integrity(known)
+        errors, missing = analyse_errors(known)
+        weighed, guards, gaps = weigh_causes(known, integrity, Allowed(seed, unpickle))
+        answers = Answers(
+            clarified, integrity.evidence, errors, weighed, guards, (*integrity.not_checked, *missing, *gaps)
+        )
+        return _assemble(known, answers, begun)
 
 
 def clarify_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Clarified:
     """Step 1 alone: the failure with its evidence."""
     with closing(open_engine(engine, watch=watch)) as running:
-        ready = make_ready(case, running)
-        profile = running.profile(ready.dataset, ready.layout)
-        return clarify_failure(case, running, ready, profile, seed)[0]
+        return examine(case, running, seed)[0]
+
+
+def integrity_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Checked:
+    """Step 3 alone: served data, training set, training pipeline and registry, and what could not be asked."""
+    with closing(open_engine(engine, watch=watch)) as running:
+        found = check_integrity(examine(case, running, seed)[1])
+        return Checked(found.evidence, found.not_checked)
 
 
 def errors_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> ErrorAnalysis:
     """Step 5 alone: where the errors rose since the onset."""
     with closing(open_engine(engine, watch=watch)) as running:
-        ready = make_ready(case, running)
-        profile = running.profile(ready.dataset, ready.layout)
-        clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
-        return analyse_errors(case, running, ready, profile, clarified.failure)[0]
+        return analyse_errors(examine(case, running, seed)[1])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ class Answers:
     missing: tuple[NotChecked, ...]
 
 
-def _assemble(case: Case, engine: Engine, ready: Ready, answers: Answers, begun: float) -> Postmortem:
+def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
+    case, engine, ready = known.case, known.engine, known.ready
     failure, errors, weighed = answers.clarified.failure, answers.errors, answers.weighed
     found = tuple(_slice_evidence(i, one) for i, one in enumerate(errors.slices, 1))
     tested = weighed.evidence if weighed else ()

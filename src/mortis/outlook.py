@@ -28,11 +28,6 @@ def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[N
             "nothing yet; a later version will read metrics and logs of both windows",
         ),
         NotChecked(
-            "training data (step 3): was the model trained on the intended table?",
-            "this version does not check it yet" + _unread(case.training or case.registry or case.offline_features),
-            "nothing yet; a later version will read the training table, the registry and offline features",
-        ),
-        NotChecked(
             "changes (step 4): schema, dependencies, hardware, configuration, code, deploys",
             "this version does not review them yet" + _unread(case.changes),
             "nothing yet; a later version will read git, lock files, configuration and deploys",

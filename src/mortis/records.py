@@ -135,6 +135,19 @@ class Failure:
     bucket_seconds: int
     series: tuple[Point, ...] = ()
 
+    @property
+    def since_onset(self) -> Window:
+        """The incident window from the onset on: clean days before it would only dilute what is looked for.
+
+        Raises ValueError where there is no incident window.
+        """
+        window, onset = self.incident_window, self.onset
+        if window is None:
+            raise ValueError("no incident window")
+        if onset is None or onset.best not in window:
+            return window
+        return Window(onset.best, onset.recovered or window.end)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -349,6 +362,14 @@ class ErrorAnalysis:
     confusion: tuple[ConfusionCell, ...] = ()
     tested: int = 0
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A step's answer: its evidence, and the questions that could not be asked."""
+
+    evidence: tuple[Evidence, ...] = ()
+    not_checked: tuple[NotChecked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

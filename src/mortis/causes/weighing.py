@@ -11,8 +11,10 @@ from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, pl
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
+from mortis.causes.offline import decide_two_paths
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.replay import why_not_replayed
+from mortis.causes.season import decide_season
 from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, EvidenceStatus, Interval, Test
@@ -20,6 +22,7 @@ from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, Eviden
 # The tests with the causes they decide. Integrity first: what it explains is taken out of what the world is blamed for.
 DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_repairs, tuple(sorted({*CAUSE_OF_KIND.values(), *LOOKED_FOR}))),
+    (decide_two_paths, ("S1",)),
     (decide_served_version, ("M2",)),
     (decide_environment, ("P1",)),
     (decide_promotion, ("M1",)),
@@ -29,7 +32,11 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
-WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [(decide_mix, ("E3",)), (decide_world, ("W1", "W2"))]
+WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
+    (decide_season, ("W3",)),
+    (decide_mix, ("E3",)),
+    (decide_world, ("W1", "W2")),
+]
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
 EXPLAINED = 0.7
 MOST_ACTED_ON = 3

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from mortis.document.wording import Claim, Clarified, headline, since_when, summary, what_failed
-from mortis.records import ErrorAnalysis, Postmortem, Slice
+from mortis.records import Checked, ErrorAnalysis, Postmortem, Slice
 
 WIDTH = 100
 INDENT = 16
@@ -27,6 +27,23 @@ def failure_lines(clarified: Clarified) -> list[str]:
     """Step 1's answer as lines."""
     claims = [what_failed(clarified), since_when(clarified)]
     return [headline(clarified.failure), "", *(line for claim in claims if claim for line in _answer(claim))]
+
+
+def evidence_lines(found: Checked) -> list[str]:
+    """A step's answer as lines: each question with what was found, then what was not checked.
+
+    >>> from mortis.records import Evidence
+    >>> evidence_lines(Checked((Evidence("integrity.checks", "Are the data as before?", "yes, all of them"),)))
+    ['Are the data as before?', '    yes, all of them']
+    """
+    rest = "    "
+    lines: list[str] = []
+    for one in found.evidence:
+        lines += [one.question, *textwrap.wrap(one.statement, WIDTH, initial_indent=rest, subsequent_indent=rest)]
+    for gap in found.not_checked:
+        told = f"not checked: {gap.why}; it needs {gap.needs}"
+        lines += [gap.what, *textwrap.wrap(told, WIDTH, initial_indent=rest, subsequent_indent=rest)]
+    return lines
 
 
 def slice_lines(found: ErrorAnalysis) -> list[str]:

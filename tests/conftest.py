@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from mlflow_server import running  # type: ignore[import-not-found]  # pytest finds it beside this file
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +30,12 @@ def root() -> Path:
 def rng() -> np.random.Generator:
     """A generator of random numbers, seeded alike in every test."""
     return np.random.default_rng(20130208)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server; the test is skipped where MLflow is not installed."""
+    yield from running(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

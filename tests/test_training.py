@@ -84,9 +84,8 @@ def test_a_training_table_cut_otherwise_is_refused(rng):
 def test_values_that_the_log_does_not_name_are_counted_as_other():
     """Only where the log has other values: else a value of the training table alone is news."""
     cell = (0, "", "rows")
-    trained = Profile(
-        categories={"city": CategoryProfile(Tally.of({cell: {"oslo": 5, "bergen": 3, "rome": 2, NULL: 1}}))}
-    )
+    cities = {"oslo": 5, "bergen": 3, "rome": 2, NULL: 1}
+    trained = Profile(categories={"city": CategoryProfile(Tally.of({cell: cities}))})
     few = Profile(categories={"city": CategoryProfile(Tally.of({cell: {"oslo": 9}}))})
     many = Profile(categories={"city": CategoryProfile(Tally.of({cell: {"oslo": 9, OTHER: 4}}))})
     assert folded(trained, few).categories["city"].sums.total() == cities

@@ -50,26 +50,24 @@ def share_of_version(logged: Texts, version: str) -> float:
     return sum(same_version(str(one), version) for one in logged.tolist()) / max(len(logged), 1)
 
 
-def registry_statement(
-    registered: Sequence[RegisteredVersion], before: Texts, during: Texts, incident: Window
-) -> tuple[str, bool]:
-    """What the registry and the log say of the version that served, and whether they part since the incident."""
+def registry_statement(registered: Sequence[RegisteredVersion], before: Texts, during: Texts, incident: Window) -> str:
+    """What the registry and the log say of the version that served."""
     if not registered:
-        return "the registry holds no version of the model", False
+        return "the registry holds no version of the model"
     intended = intended_version(registered, incident)
     if intended is None:
         late = [one.version for one in registered if one.is_current and not _was_there(one, incident.end)]
         if late:
-            return f"the registry's current version, {', '.join(late)}, was registered after the incident", False
-        return f"of {len(registered)} registered versions none, or several, are marked as the one to serve", False
+            return f"the registry's current version, {', '.join(late)}, was registered after the incident"
+        return f"of {len(registered)} registered versions none, or several, are marked as the one to serve"
     known = f"the registry means version {intended.version} to be served{_since(intended)}"
     if not {str(one) for one in during.tolist()} - {""}:
-        return f"{known}; the log names no versions", False
+        return f"{known}; the log names no versions"
     usual, share = (share_of_version(texts, intended.version) for texts in (before, during))
     others = sorted({str(one) for one in during.tolist() if not same_version(str(one), intended.version)})
     told = f"{known}; the log names it for {100 * share:.1f} % of the incident's rows ({100 * usual:.1f} % before)"
     told += f", and {', '.join(others[:5])} for the others" if others else ""
-    return told, usual - share >= RISEN
+    return told
 
 
 def _since(one: RegisteredVersion) -> str:

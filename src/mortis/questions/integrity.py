@@ -182,5 +182,5 @@ def _registered(case: Case, registry: Registry) -> tuple[RegisteredVersion, ...]
 
 
 def _registry(registered: tuple[RegisteredVersion, ...], rows: SampledRows, failure: Failure) -> Iterator[Evidence]:
-    statement, _ = registry_statement(registered, rows.before.version, rows.during.version, failure.since_onset)
+    statement = registry_statement(registered, rows.before.version, rows.during.version, failure.since_onset)
     yield Evidence("integrity.registry", "Is the version that served the registered one?", statement, "tested")

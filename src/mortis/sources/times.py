@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 UNITS = ((1e8, 1e11, "s"), (1e11, 1e14, "ms"), (1e14, 1e17, "us"), (1e17, 1e20, "ns"))
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 # A clock followed by an offset, as a regular expression that DuckDB (RE2) reads.
 OFFSET = r"[0-9][0-9]:[0-9:.]+ ?(Z|[+-][0-9]{2}:?([0-9]{2})?)$"

@@ -58,12 +58,14 @@ def words_of(data: Any) -> Words:
     import pyarrow as pa
     import pyarrow.types as at
 
-    if at.is_dictionary(data.type) and not at.is_string(data.type.value_type):
-        data = data.cast(data.type.value_type)
     if not at.is_dictionary(data.type):
         data = data.cast(pa.string()).dictionary_encode()
     if not data.num_chunks:
         return Words(np.zeros(0, np.int64), pa.array([], pa.string()))
+    if not at.is_string(data.type.value_type):
+        data = pa.chunked_array(
+            [pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(pa.string())) for c in data.chunks]
+        )
     data = data.unify_dictionaries()
     codes = np.empty(len(data), np.int64)
     start = 0

@@ -200,6 +200,8 @@ def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
         ("mortis.causes.world.NO_SUPPORT", "causes", "an AUC of {:.2f} or more"),
         ("mortis.causes.world.FEWEST_ROWS", "causes", "at least {} rows per window"),
         ("mortis.causes.attribution.MOST_SHARED", "causes", "the first {} of them"),
+        ("mortis.sources.metrics.prometheus.MOST_POINTS", "signals", "at most {:,} points"),
+        ("mortis.sources.metrics.counters.MOST_FALLS", "signals", "at most {:.0%} of the steps"),
         ("mortis.guards.FAILS", "causes", "at least {:.0%} of the incident's days fail"),
         ("mortis.guards.MOST_ALARMS", "causes", "at most {:.0%} of the baseline's days"),
         ("mortis.guards.FEWEST_DAYS", "causes", "at least {} days of baseline"),

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import socket
-import threading
-import time
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -83,40 +79,6 @@ class TestMlflow:
     def test_a_model_without_versions_has_none(self, mlflow_server):
         post(mlflow_server, "registered-models/create", name="empty")
         assert read_registry(mlflow=mlflow_server, name="empty") == ()
-
-
-@pytest.fixture
-def answering():
-    """Starts servers on this machine that answer every request alike and keep the requests' headers."""
-    servers = []
-
-    def start(status=200, body=b"{}", *, location=None, delay=0.0):
-        seen = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                seen.append((self.path, dict(self.headers)))
-                time.sleep(delay)
-                self.send_response(status)
-                if location:
-                    self.send_header("Location", location)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    self.wfile.write(body)
-
-            def log_message(self, *_):
-                """Keep quiet."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}", seen
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 ONE_MODEL = json.dumps({"registered_models": [{"name": "m"}], "registered_model": {"name": "m"}}).encode()

@@ -19,11 +19,12 @@ from mortis.engine import expressions as ex
 from mortis.engine.assembly import assemble_columns, assemble_profile
 from mortis.engine.coding import assemble_samples
 from mortis.engine.printing import fingerprint_of
-from mortis.engine.refusals import problem_of
 from mortis.engine.types import schema_of
 from mortis.problems import WorkProblem
 from mortis.profiles import NULL
 from mortis.records import Rate
+from mortis.sources.refusals import problem_of
+from mortis.sources.times import OFFSET
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,7 +110,7 @@ class DuckDBEngine:
     def _text_span(self, view: str, column: str) -> Span:
         name, source = _quoted(column), _quoted(view)
         parsed = f"TRY_CAST({name} AS TIMESTAMPTZ)"
-        offset = f"regexp_matches({name}, '[0-9][0-9]:[0-9:.]+ ?(Z|[+-][0-9]{{2}}:?([0-9]{{2}})?)$')"
+        offset = f"regexp_matches({name}, {_literal(OFFSET)})"
         found = self._fetch(
             f"SELECT count(*) AS rows, count(*) - count({name}) AS nulls, min(epoch({parsed}))::BIGINT AS first,"
             f" max(epoch({parsed}))::BIGINT AS last, count({name}) - count({parsed}) AS bad,"

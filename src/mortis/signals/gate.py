@@ -52,7 +52,7 @@ def judge(shifts: Sequence[Shift]) -> Gate:
     >>> calm = np.array([0.5, 0.8, 1.2, 0.7, 0.9, 1.1])
     >>> gate = judge([Shift(i, "up", "up", score, calm, 0, 0, 1, 9) for i, score in enumerate((1.3, 9.0))])
     >>> gate.named.tolist(), gate.times.round(2).tolist(), gate.margin
-    ([False, True], [1.08, 7.5], 1.25)
+    ([False, True], [1.08, 7.5], 1.36...)
 
     Source: conformal prediction (Vovk and others 2005), the score being the largest ratio over all series; Student's
     prediction of one further value; Benjamini and Hochberg (1995).
@@ -73,13 +73,14 @@ def judge(shifts: Sequence[Shift]) -> Gate:
 
 
 def one_in_twenty(records: Floats) -> float:
-    """What one further value among such would exceed at most once in twenty times; the largest, where they are few.
+    """What one further value among such exceeds once in twenty times; a quarter beyond the largest of fewer than 19.
 
-    >>> one_in_twenty(np.arange(40.0)), one_in_twenty(np.array([3.0, 1.0]))
-    (38.0, 3.0)
+    >>> one_in_twenty(np.arange(40.0)), one_in_twenty(np.array([4.0, 1.0]))
+    (38.0, 5.0)
     """
     rank = int(np.ceil((1 - MOST_FALSE) * (len(records) + 1)))
-    return float(np.sort(records)[min(rank, len(records)) - 1])
+    ordered = np.sort(records)
+    return float(ordered[rank - 1] if rank <= len(ordered) else MARGIN * ordered[-1])
 
 
 def _largest_other(values: Floats) -> Floats:

@@ -11,7 +11,7 @@ from mortis.problems import InputProblem, listed, near
 from mortis.profiles import Floats
 from mortis.records import Harm, Onset, Signal, Window
 from mortis.signals.course import course_of, interval
-from mortis.signals.gate import MOST_Q, Gate, judge, one_in_twenty
+from mortis.signals.gate import MOST_Q, Gate, judge, seldom_exceeded
 from mortis.signals.graph import CallGraph, Candidate, Moved, node_of, walk
 from mortis.signals.order import Began, begin_of, order_of
 from mortis.signals.shift import Measured, Shift, Stretches, Unjudged, measure_shifts
@@ -19,7 +19,7 @@ from mortis.telemetry import MetricSeries
 
 MOST_ONSETS = 50
 ENOUGH_STRETCHES = 19
-LEAST_TOGETHER = 0.5  # of the furthest that the symptom and a node went in any healthy stretch
+LEAST_TOGETHER = 0.5  # of the furthest healthy stretch of each, as the symptom and a node bear each other out
 LEAST_TOGETHER_OF_FEW = 1.0
 
 
@@ -28,8 +28,8 @@ class SignalsFound:
     """The series that moved, furthest first, and the candidates of the walk, likeliest first.
 
     `unjudged` are the series that could not be judged, `stretches` how many healthy stretches there were to compare
-    with, `alarms` how many of them would have been named something, `margin` how many times further than all of them a
-    series must move. `no_candidates` says why there are none; `statement` sums up what was looked at.
+    with, `alarms` in how many of them something would have been named. `no_candidates` says why there are none;
+    `statement` sums up what was looked at.
     """
 
     signals: tuple[Signal, ...]
@@ -39,7 +39,6 @@ class SignalsFound:
     looked_at: int
     stretches: int
     alarms: int
-    margin: float
     statement: str
 
 
@@ -87,7 +86,6 @@ def find_signals(
         looked_at=len(series),
         stretches=search.gate.stretches,
         alarms=search.gate.alarms,
-        margin=search.gate.margin,
         statement=_statement(search),
     )
 
@@ -195,7 +193,7 @@ def _signal(search: _Search, at: int, began: Began | None, failure: Began) -> Si
 def _moved_by(shift: Shift, gate: Gate) -> str:
     known = int(np.isfinite(shift.healthy).sum())
     return (
-        f"from {shift.center:.4g} (baseline's median) to {shift.level:.4g} (median of the worst quarter of "
+        f"from {shift.center:.4g} (baseline's median) to {shift.level:.4g} (median of the worst {shift.taken} of "
         f"{shift.points} points): {shift.score:.3g} times the usual spread; {known} healthy stretches reach {shift.usual:.3g}"
     )
 
@@ -219,8 +217,8 @@ def _candidates(
     needed = _needed(search, at_symptom, behind.values())
     times = _times(search, at_symptom)
     if times < needed:
-        said = f"{times:.2g} times the furthest of its healthy stretches, of {needed:.2g} needed"
-        return (), f"the symptom's own series did not move far enough: {said}"
+        far = f"{times:.2g} times as far as in any healthy stretch" if times > 0 else "no further than chance allows"
+        return (), f"the symptom's own series went {far}, where {needed:.2g} times is needed"
     moved = [_moved(search, name, places, at_symptom[0], needed) for name, places in nodes.items() if name != node]
     found = walk(graph, node, [one for one in moved if one])
     return found, "" if found else f"nothing that {node} calls moved together with it"
@@ -251,7 +249,7 @@ def _needed(search: _Search, at_symptom: Sequence[int], behind: Sequence[Sequenc
     own = healthy[list(at_symptom)].max(axis=0)
     both = np.max([np.minimum(own, healthy[list(places)].max(axis=0)) for places in behind], axis=0)
     least = LEAST_TOGETHER if len(both) >= ENOUGH_STRETCHES else LEAST_TOGETHER_OF_FEW
-    return max(one_in_twenty(both), least)
+    return max(seldom_exceeded(both), least)
 
 
 def _moved(search: _Search, node: str, places: Sequence[int], symptom: int, needed: float) -> Moved | None:
@@ -262,7 +260,8 @@ def _moved(search: _Search, node: str, places: Sequence[int], symptom: int, need
     far = [at for at in places if search.gate.times[at] >= needed]
     match, best = max(((_match(search, at, symptom), at) for at in far), key=lambda pair: (pair[0], -pair[1]))
     title = search.series[search.shift(best).index].title
-    return Moved(node, match, min(1.0, times / search.gate.margin), title)
+    sure = max(float(search.gate.times[at] / search.gate.margins[at]) for at in far)
+    return Moved(node, match, min(1.0, sure), title)
 
 
 def _match(search: _Search, at: int, symptom: int) -> float:
@@ -303,7 +302,9 @@ def _statement(search: _Search) -> str:
 def _compared(stretches: Stretches, gate: Gate) -> str:
     hours = stretches.length / 3600
     clock = ", each at the incident's time of day" if stretches.by_clock else ""
+    low, high = float(gate.margins.min()), float(gate.margins.max())
+    times = f"{low:.3g} times" if high < 1.005 * low else f"{low:.3g} to {high:.3g} times"
     return (
-        f"compared with {gate.stretches} healthy stretches of {hours:.3g} h{clock}, {gate.alarms} of which would have been "
-        f"named something; a series must move {gate.margin:.3g} times as far as any of its own"
+        f"a series must go {times} as far as in any of the {gate.stretches} healthy stretches of {hours:.3g} h that it was "
+        f"compared with{clock}; in {gate.alarms} of these, something would have been named"
     )

@@ -11,7 +11,7 @@ import numpy as np
 from mortis.profiles import Floats
 from mortis.records import Harm, Window
 from mortis.signals.direction import harm_of
-from mortis.signals.season import DAY, Ints, between, median, without_season
+from mortis.signals.season import DAY, Flags, Ints, between, median, without_season
 from mortis.telemetry import MetricSeries
 
 FEWEST_POINTS = 3  # in the incident, and in a healthy stretch: one point may be a slip, and the worst of two is one point
@@ -20,7 +20,7 @@ FEWEST_STRETCHES = 3
 MOST_STRETCHES = 500
 ENOUGH_BY_CLOCK = 20  # stretches at the incident's hour of the day: as many as tell one in twenty
 LONGEST_STRETCH = 0.25  # of the baseline, so that there are four at least
-WORST_SHARE = 0.25
+LASTING, BRIEF = 0.25, 0.0  # the share of a window's points that are its worst, three points at least
 RELATIVE_FLOOR = 1e-3
 MAD_TO_SIGMA = 1.4826
 MEAN_DEVIATION_TO_SIGMA = 1.2533
@@ -43,10 +43,12 @@ class Stretches:
 class Shift:
     """How far one series moved in one direction, `index` being its place among those handed in.
 
-    `score` is how far the median of the incident's worst quarter of points lies from the baseline's median, in units of
-    `scale`, positive where it lies in `direction`. `healthy` is the same figure for every healthy stretch, not a number
-    where the series has too few points in it. `harm` is the direction known to be for the worse, `center` and `level`
-    are the baseline's median and the median of those worst points, as the series has them (its season included).
+    `score` is how far the median of the incident's worst points lies from the baseline's median, in units of the
+    baseline's spread, positive where it lies in `direction`: of the worst `taken` among its `points`. `healthy` is the
+    same figure for every healthy stretch, not a number where the series has too few points in it. `mostly_equal` says
+    that more than half of the baseline's points are the same, `brief` that three points are taken instead of a quarter. `harm` is the
+    direction known to be for the worse, `center` and `level` are the baseline's median and that of the worst points, as
+    the series has them (its season included).
     """
 
     index: int
@@ -56,8 +58,10 @@ class Shift:
     healthy: Floats
     center: float
     level: float
-    scale: float
+    taken: int
     points: int
+    mostly_equal: bool = False
+    brief: bool = False
 
     @property
     def usual(self) -> float:
@@ -83,20 +87,21 @@ class Measured:
 
 
 def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident: Window) -> Measured:
-    """How far each series moved: one shift where its name tells the direction of harm, else one each way.
+    """How far each series moved, in its direction of harm where its name tells it, else both ways.
 
-    Series of the same times are worked on together.
+    There is a shift for the worst quarter of the incident's points, and one for the worst three where these are fewer:
+    a failure may be much shorter than the window that holds it.
 
     >>> from datetime import UTC, datetime
     >>> moments = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 3, 4)]
     >>> seconds = np.arange(72) * 3600 + int(moments[0].timestamp())
     >>> calm = np.resize([10.0, 11.0, 12.0, 11.0, 10.0], 72)
     >>> slow = MetricSeries("latency", seconds, np.where(seconds < moments[1].timestamp(), calm, calm + 50))
-    >>> (shift,) = measure_shifts([slow], baseline=Window(*moments[:2]), incident=Window(*moments[1:])).shifts
+    >>> shift, _ = measure_shifts([slow], baseline=Window(*moments[:2]), incident=Window(*moments[1:])).shifts
     >>> shift.direction, round(shift.score, 1), round(shift.usual, 1), shift.level
     ('up', 34.4, 0.9, 62.0)
 
-    Source: scores by median and MAD as in Hampel (1974); the one-sided score and the worst quarter are Mortis' own.
+    Source: scores by median and MAD as in Hampel (1974); one side and the worst points alone are Mortis' own.
     """
     stretches = healthy_stretches(baseline, incident)
     shifts: list[Shift] = []
@@ -115,7 +120,7 @@ def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident
         few = Unjudged("", f"fewer than {FEWEST_STRETCHES} healthy stretches of the baseline hold {FEWEST_POINTS} points")
         unjudged |= {at: Unjudged(series[at].title, few.why) for at in whose if at not in judged}
         shifts += found
-    shifts.sort(key=lambda shift: (shift.index, shift.direction))
+    shifts.sort(key=lambda shift: (shift.index, shift.direction, -shift.taken))
     return Measured(tuple(shifts), tuple(unjudged[at] for at in sorted(unjudged)), stretches)
 
 
@@ -209,16 +214,17 @@ class _Batch:
     center: Floats
     scale: Floats
     widening: Floats
+    mostly_equal: Flags
 
     @classmethod
     def of(cls, raw: Floats, seconds: Ints, cuts: _Cuts) -> _Batch:
         level = without_season(raw, seconds, cuts.baseline, needed=cuts.incident)
-        center, scale = _yardstick(raw, level.values, cuts)
-        return cls(raw, level.values, cuts, center, scale * level.widening, level.widening)
+        center, scale, equal = _yardstick(raw, level.values, cuts)
+        return cls(raw, level.values, cuts, center, scale * level.widening, level.widening, equal)
 
 
-def _yardstick(raw: Floats, values: Floats, cuts: _Cuts) -> tuple[Floats, Floats]:
-    """The baseline's median and scale: the MAD's, or where most points are equal that of the mean deviation.
+def _yardstick(raw: Floats, values: Floats, cuts: _Cuts) -> tuple[Floats, Floats, Flags]:
+    """The baseline's median and scale: the MAD's, or where most points are equal (the third) that of the mean deviation.
 
     Neither counts below a thousandth of the baseline's mean size. A baseline of zeros alone has no size: what leaves it
     is measured by the incident's.
@@ -229,9 +235,10 @@ def _yardstick(raw: Floats, values: Floats, cuts: _Cuts) -> tuple[Floats, Floats
     size = _mean(np.abs(raw[:, cuts.baseline]))
     floor = RELATIVE_FLOOR * np.where(size > 0, size, _mean(np.abs(raw[:, cuts.incident])))
     by_median = MAD_TO_SIGMA * median(off)
-    scale = np.where(by_median > floor, by_median, np.maximum(MEAN_DEVIATION_TO_SIGMA * _mean(off), floor))
+    equal = by_median <= floor
+    scale = np.where(equal, np.maximum(MEAN_DEVIATION_TO_SIGMA * _mean(off), floor), by_median)
     # Where all is zero in both windows nothing moved, whatever the unit.
-    return center, np.where(scale > 0, scale, 1.0)
+    return center, np.where(scale > 0, scale, 1.0), equal
 
 
 def _mean(values: Floats) -> Floats:
@@ -241,36 +248,45 @@ def _mean(values: Floats) -> Floats:
 
 def _shifts(batch: _Batch, whose: list[int], names: list[str]) -> Iterator[Shift]:
     """The shifts of a batch; none for a series that too few healthy stretches hold."""
+    inside = batch.cuts.incident
+    points = np.isfinite(batch.values[:, inside]).sum(axis=1)
     offsets = (batch.values - batch.center[:, None]) / batch.scale[:, None]
-    inside = slice(batch.cuts.incident.start, batch.cuts.incident.stop)
-    low, high = (ends[:, 0] for ends in worst(offsets[:, None, inside]))
-    healthy_low, healthy_high = worst(_cut(offsets, batch.cuts))
+    stretches = _cut(offsets, batch.cuts)
+    count = (np.isfinite(stretches).sum(axis=2) >= FEWEST_POINTS).sum(axis=1)
     # A stretch is compared with a median and a season that it helped to make; the incident is not.
-    count = np.isfinite(healthy_low).sum(axis=1)
     apart = (batch.widening * np.where(count > 1, count / np.maximum(count - 1, 1), 1.0))[:, None]
-    healthy: dict[Harm, Floats] = {"up": apart * healthy_high, "down": -apart * healthy_low}
-    score: dict[Harm, Floats] = {"up": high, "down": -low}
     center = median(batch.raw[:, batch.cuts.baseline])
-    raw_low, raw_high = (ends[:, 0] for ends in worst(batch.raw[:, None, inside]))
-    level: dict[Harm, Floats] = {"up": raw_high, "down": raw_low}
-    points = np.isfinite(batch.raw[:, inside]).sum(axis=1)
-    for row, (at, name) in enumerate(zip(whose, names, strict=True)):
-        if count[row] < FEWEST_STRETCHES:
-            continue
-        harm = harm_of(name)
-        directions: tuple[Harm, ...] = ("down", "up") if harm is None else (harm,)
-        for way in directions:
-            yield Shift(
-                index=at,
-                direction=way,
-                harm=harm,
-                score=float(score[way][row]),
-                healthy=healthy[way][row],
-                center=float(center[row]),
-                level=float(level[way][row]),
-                scale=float(batch.scale[row]),
-                points=int(points[row]),
-            )
+    for share in (LASTING, BRIEF):
+        healthy = _by_direction(apart, worst(stretches, share))
+        score = _by_direction(1.0, worst(offsets[:, inside], share))
+        level = worst(batch.raw[:, inside], share)
+        taken = _taken(points, share)
+        asked = (count >= FEWEST_STRETCHES) & ((share == LASTING) | (taken < _taken(points, LASTING)))
+        for row in np.flatnonzero(asked).tolist():
+            harm = harm_of(names[row])
+            for way in _directions(harm):
+                yield Shift(
+                    index=whose[row],
+                    direction=way,
+                    harm=harm,
+                    score=float(score[way][row]),
+                    healthy=healthy[way][row],
+                    center=float(center[row]),
+                    level=float(level[way == "up"][row]),
+                    taken=int(taken[row]),
+                    points=int(points[row]),
+                    mostly_equal=bool(batch.mostly_equal[row]),
+                    brief=share == BRIEF,
+                )
+
+
+def _directions(harm: Harm | None) -> tuple[Harm, ...]:
+    return ("down", "up") if harm is None else (harm,)
+
+
+def _by_direction(factor: Floats | float, ends: tuple[Floats, Floats]) -> dict[Harm, Floats]:
+    """Offsets of the lowest and the highest points as scores: positive in their own direction."""
+    return {"down": -factor * ends[0], "up": factor * ends[1]}
 
 
 def _cut(values: Floats, cuts: _Cuts) -> Floats:
@@ -282,8 +298,8 @@ def _cut(values: Floats, cuts: _Cuts) -> Floats:
     return np.where(inside, taken, np.nan)
 
 
-def worst(values: Floats) -> tuple[Floats, Floats]:
-    """The medians of the lowest and of the highest quarter of points over the last axis, three points at least.
+def worst(values: Floats, share: float = LASTING) -> tuple[Floats, Floats]:
+    """The medians of the lowest and of the highest `share` of points over the last axis, three points at least.
 
     Not a number where there are fewer than three.
 
@@ -293,7 +309,12 @@ def worst(values: Floats) -> tuple[Floats, Floats]:
     """
     ordered = np.sort(values, axis=-1)
     known = np.isfinite(values).sum(axis=-1)
-    taken = np.maximum(FEWEST_POINTS, np.ceil(WORST_SHARE * known).astype(np.int64))
+    taken = _taken(known, share)
     there = known >= FEWEST_POINTS
     near, far = (taken - 1) // 2, taken // 2
     return between(ordered, near, far, there), between(ordered, known - 1 - far, known - 1 - near, there)
+
+
+def _taken(known: Ints, share: float) -> Ints:
+    """How many of a window's points are its worst."""
+    return np.maximum(FEWEST_POINTS, np.ceil(share * known).astype(np.int64))

@@ -191,13 +191,23 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A metric series that moved, and whether it did so before, with or after the failure's onset."""
+    """A metric series that moved, and whether it did so before, with or after the failure's onset.
+
+    `score` is how far it moved in units of its usual spread, `usual` the largest score of a healthy stretch of the same
+    length. `harm` is the direction known to be for the worse, None where either may be; `n` the points in the incident.
+    """
 
     name: str
     score: float
     onset: datetime | None
     direction: Literal["up", "down"]
     order: Literal["before", "with", "after"]
+    statement: str = ""
+    onset_low: datetime | None = None
+    onset_high: datetime | None = None
+    usual: float = float("nan")
+    harm: Harm | None = None
+    n: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What somebody or something changed: repositories, tables of events, and files before and after, each with its reader."""
+"""What somebody or something changed: repositories, tables of events, files before and after; each has its reader."""
 
 from __future__ import annotations
 

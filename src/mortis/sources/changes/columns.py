@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mortis.records import ChangedPart
@@ -62,11 +62,17 @@ def differences(before: Schema, after: Schema) -> Iterator[ChangedPart]:
             yield from _altered(old[renamed[name]], one, kinds)
         elif name in old:
             yield from _altered(old[name], one, kinds)
-        else:
+        elif not _part_of_known(name, old, kinds):
             yield ChangedPart(name, None, one.type or "column")
     for name, one in old.items():
-        if name not in new and name not in renamed.values():
+        if name not in new and name not in renamed.values() and not _part_of_known(name, new, kinds):
             yield ChangedPart(name, one.type or "column", None)
+
+
+def _part_of_known(name: str, others: Container[str], kinds: tuple[str, str]) -> bool:
+    """Whether a nested field belongs to a column that the other schema has, and by its kind can't look into."""
+    parent = re.split(r"\.|\[\]", name)[0]
+    return kinds[0] != kinds[1] and parent != name and parent in others
 
 
 def _altered(old: Column, new: Column, kinds: tuple[str, str]) -> Iterator[ChangedPart]:
@@ -114,7 +120,9 @@ def reworded(before: Schema, after: Schema) -> list[str]:
     return [
         name
         for name, said, says in pairs
-        if said.split() != says.split() and (units_in(said) == units_in(says) or not (units_in(said) and units_in(says)))
+        if said.split() != says.split()
+        and (units_in(said) == units_in(says) or not (units_in(said) and units_in(says)))
+        and (units_in(said) == units_in(says) or not (units_in(said) and units_in(says)))
     ]
 
 
@@ -147,7 +155,7 @@ def _neighbours(columns: Sequence[Column], i: int) -> tuple[str, str]:
     return (columns[i - 1].name if i else "", columns[i + 1].name if i + 1 < len(columns) else "")
 
 
-# Units by their spellings in the words of a description. Those of one letter or two count where "in" or "unit" stands before.
+# Units by their spellings in the words of a description; those of one letter or two count after "in" or "unit" alone.
 _UNITS: dict[str, str] = {
     spelling: unit
     for unit, spellings in {

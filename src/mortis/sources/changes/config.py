@@ -20,9 +20,7 @@ def read_config(source: BeforeAfter, context: ReadingContext) -> Iterator[Change
     not there or not what its suffix says.
     """
     before, after = pair_files(source, context)
-    parts = list(
-        compared(read_settings(before, f"{context.key}.before"), read_settings(after, f"{context.key}.after"))
-    )
+    parts = list(compared(read_settings(before, f"{context.key}.before"), read_settings(after, f"{context.key}.after")))
     yield from change_of_pair("config", source, context, parts)
 
 
@@ -46,7 +44,9 @@ def _shown(path: KeyPath, old: Value | None, new: Value | None) -> tuple[str | N
     whole = [None if one is None else _masked(path, one) for one in (old, new)]
     cut = [None if text is None else one_line(text, most=MOST_SHOWN) for text in whole]
     if cut[0] == cut[1] and whole[0] != whole[1] and whole[0] is not None and whole[1] is not None:
-        first = next(i for i in range(max(map(len, (whole[0], whole[1])))) if whole[0][i : i + 1] != whole[1][i : i + 1])
+        first = next(
+            i for i in range(max(map(len, (whole[0], whole[1])))) if whole[0][i : i + 1] != whole[1][i : i + 1]
+        )
         cut = [one_line(f"…{text[max(0, first - 20) :]}", most=MOST_SHOWN) for text in (whole[0], whole[1])]
     return cut[0], cut[1]
 

@@ -14,6 +14,7 @@ from itertools import dropwhile, takewhile
 
 from mortis.problems import InputProblem, listed
 from mortis.sources.changes.columns import ANY, Column, Families, Schema
+from mortis.sources.changes.reading import word_set
 
 _STANDARD, _BACKSLASH = r"'(?:[^']|'')*(?:'|\Z)", r"'(?:[^'\\]|''|\\.)*(?:'|\Z)"
 _TOKENS = r"""
@@ -29,12 +30,11 @@ _COPIED = re.compile(r"^COPY [^;]*FROM stdin;.*?^\\\.$", re.MULTILINE | re.DOTAL
 _MYSQL = re.compile(r"`|\bENGINE\s*=", re.IGNORECASE)
 
 # A word that ends a column's type or default and begins its next property.
-_PROPERTIES = frozenset(
-    """not null default primary unique references check collate generated as comment auto_increment autoincrement
+_PROPERTIES = word_set("""
+    not null default primary unique references check collate generated as comment auto_increment autoincrement
     constraint on key charset stored virtual storage compression invisible visible identity deferrable initially
-    encode column_format""".split()
-)
-_OF_TABLE = frozenset("constraint primary unique foreign check exclude key index fulltext spatial like period".split())
+    encode column_format""")
+_OF_TABLE = word_set("constraint primary unique foreign check exclude key index fulltext spatial like period")
 _HARMLESS = re.compile(
     r"set|select|begin|commit|start|use|drop|lock|unlock|insert|grant|revoke|pragma|analyze|vacuum|delimiter"
     r"|comment on (table|schema|database|extension|index|constraint|sequence|type|function)"
@@ -85,7 +85,7 @@ _FAMILIES: Mapping[str, Families] = {
     for name in names.split()
 } | {"json": frozenset({"mapping", "list", "text"})}
 _NUMERIC = frozenset({"whole number", "number", "decimal"})
-_WIDTHLESS = frozenset("tinyint smallint integer bigint real double".split())
+_WIDTHLESS = word_set("tinyint smallint integer bigint real double")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ def ddl_schemas(text: str, where: str, tell: Callable[[str], None]) -> tuple[Sch
     if not script.tables:
         raise InputProblem(f"{where} creates no table that can be read; hand over CREATE TABLE with its columns")
     return tuple(
-        Schema("SQL", tuple(_with_enum(one, script) for one in columns), name) for name, columns in script.tables.items()
+        Schema("SQL", tuple(_with_enum(one, script) for one in columns), name)
+        for name, columns in script.tables.items()
     )
 
 
@@ -255,7 +256,9 @@ def _type(tokens: Sequence[_Token]) -> tuple[str, tuple[str, ...] | None]:
     begin = next((i for i, token in enumerate(tokens) if token.is_("(")), len(tokens))
     parts, end = _split(tokens, begin) if begin < len(tokens) else ([], begin)
     outside = [*tokens[:begin], *tokens[end + 1 :]]
-    words = [token.text for token in outside if token.kind in ("word", "quoted") and not token.is_("zerofill", "signed")]
+    words = [
+        token.text for token in outside if token.kind in ("word", "quoted") and not token.is_("zerofill", "signed")
+    ]
     unsigned = "unsigned" in words
     words = [word for word in words if word != "unsigned"]
     if len(words) > 1 and tokens[1:2] and tokens[1].is_("."):
@@ -279,25 +282,23 @@ def _families(type_: str) -> Families:
 
 def _with_property(element: Sequence[_Token], i: int, column: Column) -> tuple[int, Column]:
     """The column with the property at a place of its element, and the place after it."""
-    token = element[i]
-    after = element[i + 1] if i + 1 < len(element) else None
-    if token.is_("not") and after and after.is_("null"):
-        return i + 2, replace(column, nulls=False)
-    if token.is_("primary"):
-        return i + 2, replace(column, nulls=False)
-    if token.is_("set"):
-        return i + 2, column  # ON DELETE SET NULL, CHARACTER SET utf8
-    if token.is_("default"):
+    token, after = element[i], element[i + 1] if i + 1 < len(element) else _Token("end", "")
+    end = i + 1
+    if (token.is_("not") and after.is_("null")) or token.is_("primary"):
+        end, column = i + 2, replace(column, nulls=False)
+    elif token.is_("set"):
+        end = i + 2  # ON DELETE SET NULL, CHARACTER SET utf8
+    elif token.is_("default"):
         end = _end_of_expression(element, i + 1)
-        return end, replace(column, default=_written(element[i + 1 : end]))
-    if token.is_("comment") and after and after.kind == "text":
-        return i + 2, replace(column, about=_unquoted(after.text))
-    if token.is_("check") and after and after.is_("("):
-        parts, end = _split(element, i + 1)
-        return end + 1, replace(column, values=_checked_values(parts, column.name) or column.values)
-    if token.is_("("):
-        return _split(element, i)[1] + 1, column
-    return i + 1, column
+        column = replace(column, default=_written(element[i + 1 : end]))
+    elif token.is_("comment") and after.kind == "text":
+        end, column = i + 2, replace(column, about=_unquoted(after.text))
+    elif token.is_("check") and after.is_("("):
+        parts, last = _split(element, i + 1)
+        end, column = last + 1, replace(column, values=_checked_values(parts, column.name) or column.values)
+    elif token.is_("("):
+        end = _split(element, i)[1] + 1
+    return end, column
 
 
 def _end_of_expression(element: Sequence[_Token], i: int) -> int:
@@ -314,7 +315,7 @@ def _written(tokens: Sequence[_Token]) -> str | None:
         return None
     shown = ""
     for one in plain:
-        tight = one.is_("(", ")", ",", ".") or shown.endswith(("(", ".", "-")) or not shown
+        tight = one.is_("(", ")", ",", ".", "::") or shown.endswith(("(", ".", "-", "::")) or not shown
         shown += one.text if tight else f" {one.text}"
     return shown
 

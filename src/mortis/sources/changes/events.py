@@ -14,7 +14,7 @@ from typing import Any
 from mortis.problems import InputProblem, WorkProblem, listed, near
 from mortis.records import Change
 from mortis.sources.changes.masking import one_line
-from mortis.sources.changes.reading import ReadingContext, moment_of
+from mortis.sources.changes.reading import ReadingContext, moment_of, word_set
 from mortis.sources.tables import open_table
 
 COLUMNS = ("time", "kind", "summary")
@@ -24,10 +24,9 @@ MOST_NAMED = 5
 ISO = "write ISO 8601 like 2013-08-01T06:00:00Z"
 
 # Columns that say something of an event, but not whom it reached; and those that name what was rolled out.
-_REMARKS = frozenset(
-    """id uuid author user by who owner actor email url link ticket issue commit sha revision hash ref tag title text
-    description details message notes note comment status result duration end ended finished source""".split()
-)
+_REMARKS = word_set("""
+    id uuid author user by who owner actor email url link ticket issue commit sha revision hash ref tag title
+    text description details message notes note comment status result duration end ended finished source""")
 _ROLLED_OUT = ("commit", "sha", "revision", "tag")
 _EVERYBODY = frozenset({"", "*", "all", "any", "every", "everywhere", "everyone", "global", "none", "null", "n/a", "-"})
 
@@ -145,7 +144,9 @@ def _text(file: Path, context: ReadingContext) -> str:
     except (pa.ArrowException, OSError) as error:
         raise WorkProblem(f"{context.key}: {file.name} can't be read: {one_line(str(error))}") from None
     if len(raw) > MOST_BYTES:
-        raise InputProblem(f"{context.key}: {file.name} holds more than {MOST_BYTES >> 20} MiB; hand over the window alone")
+        raise InputProblem(
+            f"{context.key}: {file.name} holds more than {MOST_BYTES >> 20} MiB; hand over the window alone"
+        )
     try:
         return bytes(raw).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -175,7 +176,9 @@ def _json_rows(file: Path, context: ReadingContext) -> Iterator[Row]:
         try:
             entries = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputProblem(f"{context.key}: {file.name} is not JSON: {error}; hand over a list of objects") from None
+            raise InputProblem(
+                f"{context.key}: {file.name} is not JSON: {error}; hand over a list of objects"
+            ) from None
         for number, entry in enumerate(entries[:MOST_ROWS], 1):
             yield _json_row(f"entry {number}", entry)
         return

@@ -1,7 +1,7 @@
 """Commits, merges and tags of a git repository, read through `git` without running anything that the repository names.
 
-The repository may be a stranger's, and its configuration can name programs: hooks, monitors, pagers, signature checkers,
-transports. Each is switched off, for every call; nothing is fetched, and nothing in the repository is written.
+The repository may be a stranger's, and its configuration can name programs: hooks, monitors, pagers, checkers of
+signatures, transports. Each is switched off, for every call; nothing is fetched, and nothing in it is written.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def read_git(source: str, context: ReadingContext) -> Iterator[Change]:
     repository = Repository(folder, context.key, source)
     inside = repository.run("rev-parse", "--show-prefix").rstrip("\n")
     if inside:
-        context.tell(f"{context.key}: {source} lies in a repository; its commits are those that touch {one_line(inside)}")
+        context.tell(
+            f"{context.key}: {source} lies in a repository; its commits are those that touch {one_line(inside)}"
+        )
     cut = _cut_short(repository)
     if _has_commits(repository):
         yield from _commits(repository, context, cut, only_here=bool(inside))
@@ -182,8 +184,10 @@ def _commits(
     files = _files(repository, [one for one in commits if one.sha not in cut], paths)
     long = [one for one in commits if len(files.get(one.sha, ())) > MOST_FILES]
     if long:
-        context.tell(f"{context.key}: of {len(long):,} commits that touch more than {MOST_FILES} files, so many are listed")
-    names = _short_names(repository, kept)
+        context.tell(
+            f"{context.key}: of {len(long):,} commits that touch more than {MOST_FILES} files, so many are listed"
+        )
+    names = _short_names(kept)
     for one in commits:
         id_ = f"{context.name}.{names[one.sha]}"
         yield _commit(one, files.get(one.sha, []), id_=id_, source=repository.stated, known=one.sha not in cut)
@@ -239,7 +243,7 @@ def _content(name: str) -> str | None:
     return name[:SHORT] if name.strip("0") else None
 
 
-def _short_names(repository: Repository, shas: Iterable[str]) -> dict[str, str]:
+def _short_names(shas: Iterable[str]) -> dict[str, str]:
     """Each commit's name, cut to seven signs, or to more where two begin alike."""
     shas = list(shas)
     length = next((n for n in range(SHORT, 65) if len({sha[:n] for sha in shas}) == len(shas)), 64)

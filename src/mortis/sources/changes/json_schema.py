@@ -58,7 +58,9 @@ def json_columns(text: str, where: str, tell: Callable[[str], None]) -> Schema:
         root = data.get("items", data) if isinstance(data, dict) and data.get("type") == "array" else data
         node = _resolved(root, data, tell) if isinstance(root, dict) else None
         if node is None or not isinstance(node.says.get("properties"), dict):
-            raise InputProblem(f"{where} is no JSON Schema with `properties`; hand over one, or a .sql or .parquet file")
+            raise InputProblem(
+                f"{where} is no JSON Schema with `properties`; hand over one, or a .sql or .parquet file"
+            )
         columns = tuple(islice(_columns(node, _Place(data, tell)), MOST_COLUMNS + 1))
     except ValueError as error:
         raise InputProblem(f"{where} is not JSON: {error}") from None
@@ -133,7 +135,7 @@ def _resolved(stated: Mapping[str, Any], root: Any, tell: Callable[[str], None],
     if unread:
         tell(f"`{'`, `'.join(unread)}` is not understood and was left out")
     says: dict[str, Any] = {key: value for key, value in stated.items() if key not in ("$ref", "allOf")}
-    parents = [part for part in stated.get("allOf") or () if isinstance(part, dict)]
+    parents: list[Mapping[str, Any]] = [part for part in stated.get("allOf") or () if isinstance(part, dict)]
     references: set[str] = set()
     if "$ref" in stated:
         references.add(str(stated["$ref"]))
@@ -192,8 +194,8 @@ def _referred(reference: str, root: Any, tell: Callable[[str], None]) -> Mapping
         return {}
     found = root
     for step in reference.removeprefix("#").strip("/").split("/"):
-        step = step.replace("~1", "/").replace("~0", "~")
-        found = found.get(step) if step and isinstance(found, dict) else found if not step else None
+        name = step.replace("~1", "/").replace("~0", "~")
+        found = found if not name else found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, dict):
         tell(f"the reference to {reference} leads nowhere")
         return {}

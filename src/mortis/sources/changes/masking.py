@@ -1,10 +1,13 @@
-"""What a post-mortem must not repeat: secrets by their key or their looks, addresses of people, signs that move a terminal."""
+"""What a post-mortem must not repeat: secrets, by their key or their looks; people's addresses; signs for terminals."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import pairwise
+
+from mortis.sources.changes.reading import word_set
 
 MASK = "***"
 MOST_SHOWN = 200
@@ -19,20 +22,21 @@ _TOKEN = re.compile(
     r"|\b(?:gh[opusr]|github_pat|glpat|xox[abprs]|sk|pk|rk|hf|npm|pypi|dop_v1|AIza|ya29)[-_.]?[\w-]{16,}"
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{8,}"
 )
-_ASSIGNED = re.compile(r"(?i)\b((?:\w*[-_])?(?:password|passwd|pwd|secret|token|api[-_]?key|credentials?))(\s*[=:]\s*)\S+")
+_ASSIGNED = re.compile(
+    r"(?i)\b((?:\w*[-_])?(?:password|passwd|pwd|secret|token|api[-_]?key|credentials?))(\s*[=:]\s*)\S+"
+)
 _RANDOM = re.compile(r"(?<![\w/.-])[A-Za-z0-9+/_-]{24,}={0,2}(?![\w/-])")
 _HEX = re.compile(r"(?:sha\d+:)?[0-9a-fA-F]{32,128}")
 
 # A word anywhere in a key that makes its value a secret; one that does so at the key's end; and what stands before
 # "key" where a key opens nothing.
-_SECRET = frozenset("password passwd passphrase passcode pwd secret secrets credential credentials".split())
-_SECRET_LAST = frozenset("token key apikey auth authorization cookie dsn pat pass jwt".split())
+_SECRET = word_set("password passwd passphrase passcode pwd secret secrets credential credentials")
+_SECRET_LAST = word_set("token key apikey auth authorization cookie dsn pat pass jwt")
 _SECRET_PLURAL = {("api", "keys"), ("access", "keys"), ("private", "keys"), ("access", "tokens"), ("api", "tokens")}
-_HARMLESS_KEYS = frozenset(
-    """partition primary foreign sort cache join group routing hash shard row index idx unique dedup natural surrogate
-    lookup entity feature order""".split()
-)
-_DIGESTS = frozenset("sha sha1 sha256 digest hash commit image revision version checksum fingerprint md5 etag".split())
+_HARMLESS_KEYS = word_set("""
+    partition primary foreign sort cache join group routing hash shard row index idx unique dedup natural
+    surrogate lookup entity feature order""")
+_DIGESTS = word_set("sha sha1 sha256 digest hash commit image revision version checksum fingerprint md5 etag")
 
 
 def masked_value(path: Sequence[str], value: str) -> str:
@@ -85,14 +89,14 @@ def _looks_random(text: str) -> bool:
     if _HEX.fullmatch(text):
         return False  # a commit or a digest
     kinds = [0 if sign.isdigit() else 1 if sign.islower() else 2 if sign.isupper() else 3 for sign in text]
-    turns = sum(one != other for one, other in zip(kinds, kinds[1:], strict=False))
+    turns = sum(one != other for one, other in pairwise(kinds))
     return {0, 1, 2} <= set(kinds) and turns >= len(text) / 4
 
 
 def one_line(text: str, *, most: int = MOST_SHOWN) -> str:
-    """A stranger's text as one line that may be shown: masked, without control signs, cut where it is long.
+    r"""A stranger's text as one line that may be shown: masked, without control signs, cut where it is long.
 
-    >>> one_line("fix\\x1b[31m   units\\n\\nby anna@example.com")
+    >>> one_line("fix\x1b[31m   units\n\nby anna@example.com")
     'fix [31m units by ***'
     """
     spaced = "".join(sign if unicodedata.category(sign)[0] != "C" else " " for sign in text[: 20 * most])

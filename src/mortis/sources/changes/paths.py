@@ -7,41 +7,78 @@ from collections.abc import Iterable
 
 # Kinds with the paths that make them, the first that matches counts; what matches none is code. Patterns are searched
 # in the path in lower case, which begins with a slash.
-_KINDS: tuple[tuple[str, str], ...] = (
-    ("tests", r"/(tests?|testing|__tests__|spec)/|/test_[^/]*$|_test\.\w+$|/conftest\.py$"),
+_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("tests", (r"/(tests?|testing|__tests__|spec)/", r"/test_[^/]*$", r"_test\.\w+$", r"/conftest\.py$")),
     (
         "dependency",
-        r"/requirements[^/]*\.(txt|in)$|/requirements/|/constraints[^/]*\.txt$|\.lock$|/(pipfile|gemfile|pyproject\.toml"
-        r"|setup\.(py|cfg)|package(-lock)?\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|go\.(mod|sum)|cargo\.toml|pom\.xml)$"
-        r"|/build\.(gradle(\.kts)?|sbt)$|/(conda[^/]*|environment)\.ya?ml$|/\.gitmodules$",
+        (
+            r"/(requirements|constraints)[^/]*\.(txt|in)$",
+            r"/requirements/",
+            r"\.lock$",
+            r"/(pipfile|gemfile|pyproject\.toml|setup\.(py|cfg)|go\.(mod|sum)|cargo\.toml|pom\.xml|\.gitmodules)$",
+            r"/((package(-lock)?|npm-shrinkwrap)\.json|pnpm-lock\.yaml)$",
+            r"/build\.(gradle(\.kts)?|sbt)$",
+            r"/(conda[^/]*|environment)\.ya?ml$",
+        ),
     ),
     (
         "model",
-        r"\.(onnx|pkl|pickle|joblib|pth?|ckpt|safetensors|h5|hdf5|keras|tflite|lgb|ubj|skops|mlmodel|gguf|pmml|bst)(\.dvc)?$"
-        r"|/mlmodel$|/saved_model\.pb$|/models?/[^/]*\.(txt|json|bin|dvc)$",
+        (
+            r"\.(onnx|pkl|pickle|joblib|pth?|ckpt|safetensors|h5|hdf5|keras|tflite)(\.dvc)?$",
+            r"\.(lgb|ubj|skops|mlmodel|gguf|pmml|bst)(\.dvc)?$",
+            r"/(mlmodel|saved_model\.pb)$",
+            r"/models?/[^/]*\.(txt|json|bin|dvc)$",
+        ),
     ),
     (
         "schema",
-        r"\.(sql|ddl|proto|avsc|avdl|thrift|graphqls?|xsd|fbs|capnp)$|/(schemas?|migrations|alembic)/"
-        r"|schema[^/]*\.(json|ya?ml)$|/openapi[^/]*\.(json|ya?ml)$",
+        (
+            r"\.(sql|ddl|proto|avsc|avdl|thrift|graphqls?|xsd|fbs|capnp)$",
+            r"/(schemas?|migrations|alembic)/",
+            r"(schema|/openapi)[^/]*\.(json|ya?ml)$",
+        ),
     ),
     (
         "deploy",
-        r"/\.(github|gitlab|circleci|buildkite)/|/(\.gitlab-ci|azure-pipelines|bitbucket-pipelines|cloudbuild|\.travis)\.ya?ml$"
-        r"|/(jenkinsfile|procfile|skaffold\.ya?ml|chart\.yaml)$|/(k8s|kubernetes|helm|charts|deploy(ment)?s?|argocd)/",
+        (
+            r"/\.(github|gitlab|circleci|buildkite)/",
+            r"/(\.gitlab-ci|azure-pipelines|bitbucket-pipelines|cloudbuild|\.travis)\.ya?ml$",
+            r"/(jenkinsfile|procfile|skaffold\.ya?ml|chart\.yaml)$",
+            r"/(k8s|kubernetes|helm|charts|deploy(ment)?s?|argocd)/",
+        ),
     ),
-    ("hardware", r"\.(tf|tfvars)$|/terraform/|/cloudformation/"),
+    ("hardware", (r"\.(tf|tfvars)$", r"/(terraform|cloudformation)/")),
     (
         "environment",
-        r"/(dockerfile|containerfile)[^/]*$|\.dockerfile$|/(docker-)?compose[^/]*\.ya?ml$|/\.(python|node|tool)-version[s]?$"
-        r"|/(runtime|apt|packages)\.txt$|/aptfile$|\.nix$|/vagrantfile$|/ansible/",
+        (
+            r"/(dockerfile|containerfile)[^/]*$",
+            r"\.(dockerfile|nix)$",
+            r"/(docker-)?compose[^/]*\.ya?ml$",
+            r"/\.(python|node|tool)-versions?$",
+            r"/((runtime|apt|packages)\.txt|aptfile|vagrantfile)$",
+            r"/ansible/",
+        ),
     ),
-    ("docs", r"\.(md|rst|adoc)$|/docs?/|/(license|notice|authors|changelog|codeowners|contributing)(\.\w+)?$|/\.gitignore$"),
-    ("config", r"\.(ya?ml|toml|ini|cfg|conf|properties|env)$|/\.env[^/]*$|/(configs?|conf|settings|params?)/"),
-    ("data", r"\.(csv|tsv|parquet|feather|arrow|jsonl|ndjson|xlsx)(\.(gz|zst|dvc))?$|\.dvc$"),
-    ("config", r"\.json$"),
+    (
+        "docs",
+        (
+            r"\.(md|rst|adoc)$",
+            r"/docs?/",
+            r"/(license|notice|authors|changelog|codeowners|contributing|\.gitignore)(\.\w+)?$",
+        ),
+    ),
+    (
+        "config",
+        (
+            r"\.(ya?ml|toml|ini|cfg|conf|properties|env)$",
+            r"/\.env[^/]*$",
+            r"/(configs?|conf|settings|params?)/",
+        ),
+    ),
+    ("data", (r"\.(csv|tsv|parquet|feather|arrow|jsonl|ndjson|xlsx)(\.(gz|zst|dvc))?$", r"\.dvc$")),
+    ("config", (r"\.json$",)),
 )
-_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
+_PATTERNS = tuple((kind, re.compile("|".join(patterns))) for kind, patterns in _KINDS)
 
 
 def kind_of_path(path: str) -> str:

@@ -60,7 +60,9 @@ def read_text(file: Path, key: str) -> str:
     """The text of a small file; raises InputProblem where it is too large or no text, WorkProblem where unreadable."""
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise InputProblem(f"{key}: {file.name} is larger than {MOST_BYTES >> 20} MiB; hand over the part that matters")
+            raise InputProblem(
+                f"{key}: {file.name} is larger than {MOST_BYTES >> 20} MiB; hand over the part that matters"
+            )
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise InputProblem(f"{key}: {file.name} is not UTF-8 text; save it as UTF-8") from None
@@ -85,6 +87,11 @@ def change_of_pair(
     named = listed((str(part) for part in parts), most=MOST_NAMED)
     file = after if before == after else f"{before} → {after}"
     yield Change(context.name, kind, source.at, f"{file}: {n}: {named}", parts=tuple(parts), source=source.after)
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, for lists of names that read better as prose."""
+    return frozenset(text.split())
 
 
 def moment_of(value: Any) -> datetime | None:

@@ -1,4 +1,4 @@
-"""A data schema before and after: Parquet footers, JSON Schema, SQL's CREATE TABLE and CSV headers, in any combination."""
+"""A data schema before and after: Parquet footers, JSON Schema, SQL's CREATE TABLE, CSV headers, in any combination."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def read_schema(source: BeforeAfter, context: ReadingContext) -> Iterator[Change
 def _schemas(file: Path, where: str, context: ReadingContext) -> tuple[Schema, ...]:
     suffix = file.suffix.lower()
     if suffix not in SCHEMA_FORMATS:
-        raise InputProblem(f"{where}: unknown kind of schema {suffix or '(no suffix)'!r}; known: {listed(SCHEMA_FORMATS)}")
+        raise InputProblem(
+            f"{where}: unknown kind of schema {suffix or '(no suffix)'!r}; known: {listed(SCHEMA_FORMATS)}"
+        )
     schemas = SCHEMA_FORMATS[suffix](file, where, lambda said: context.tell(f"{where}: {said}"))
     return tuple(
         replace(one, columns=tuple(replace(column, name=one_line(column.name)) for column in one.columns))
@@ -59,7 +61,9 @@ def _paired(
             key=lambda pair: len({c.name for c in pair[0].columns} & {c.name for c in pair[1].columns}),
         )
         if len(before) > 1 or len(after) > 1:
-            context.tell(f"{context.key}: compared: table {old.table or new.table}, which shares most columns with the other")
+            context.tell(
+                f"{context.key}: compared: table {old.table or new.table}, which shares most columns with the other"
+            )
         elif old.table != new.table and old.table and new.table:
             context.tell(f"{context.key}: table {old.table} is called {new.table} now")
         _tell_reworded(old, new, context)
@@ -144,7 +148,7 @@ def _sql(file: Path, where: str, tell: Callable[[str], None]) -> tuple[Schema, .
 
 
 def _csv(file: Path, where: str, tell: Callable[[str], None]) -> tuple[Schema, ...]:
-    """The names in a CSV file's first line, parted by what occurs there most; what the columns hold is not looked at."""
+    """The names in a CSV file's first line, parted by what occurs there most; the columns' content is not looked at."""
     try:
         with file.open("r", encoding="utf-8-sig", newline="") as stream:
             first = stream.readline(_LONGEST_HEADER)

@@ -1,4 +1,4 @@
-"""The values of a configuration file by key path: YAML, JSON, TOML, INI, .env and .properties, each without running it."""
+"""The values of a configuration file by key path: YAML, JSON, TOML, INI, .env, .properties; nothing in it is run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,20 +63,19 @@ def read_settings(file: Path, key: str) -> Settings:
     """
     known = next((suffix for suffix in FORMATS if _is_of(file.name, suffix)), None)
     if known is None:
-        raise InputProblem(
-            f"{key}: {file.name}: unknown kind of configuration {file.suffix or '(no suffix)'!r}; known: {listed(FORMATS)}"
-        )
+        kind = file.suffix or "(no suffix)"
+        raise InputProblem(f"{key}: {file.name}: unknown kind of configuration {kind!r}; known: {listed(FORMATS)}")
     read, typed = FORMATS[known]
-    values: dict[KeyPath, Value] = {}
     try:
-        for path, value in read(read_text(file, key)):
-            values[path] = value
-            if len(values) > MOST_VALUES:
-                raise _Unreadable(f"it holds more than {MOST_VALUES:,} values; hand over the part that matters")
+        values = dict(islice(read(read_text(file, key)), MOST_VALUES + 1))
     except _Unreadable as why:
         raise InputProblem(f"{key}: {file.name}: {why}") from None
     except RecursionError:
         raise InputProblem(f"{key}: {file.name}: it is nested too deeply to be compared") from None
+    if len(values) > MOST_VALUES:
+        raise InputProblem(
+            f"{key}: {file.name}: it holds more than {MOST_VALUES:,} values; hand over the part that matters"
+        )
     return Settings(values, typed)
 
 
@@ -136,8 +135,8 @@ def _plain(text: str) -> Value:
     """What an unquoted text means in YAML."""
     import yaml
 
-    loader = yaml.SafeLoader("")
-    return _scalar(yaml.ScalarNode(loader.resolve(yaml.ScalarNode, text, (True, False)), text))
+    resolver: Any = yaml.SafeLoader("")
+    return _scalar(yaml.ScalarNode(resolver.resolve(yaml.ScalarNode, text, (True, False)), text))
 
 
 _TAGS: Mapping[str, Kind] = {
@@ -167,7 +166,7 @@ def _yaml(text: str) -> Iterator[tuple[KeyPath, Value]]:
     import yaml
 
     try:
-        documents = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""

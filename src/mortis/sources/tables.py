@@ -183,11 +183,12 @@ def _find(source: str, formats: Mapping[str, Format], *, root: Path, key: str) -
     found = sorted(file for file in matches if file.is_file())
     if not found:
         what = "no file matches" if any(sign in source for sign in "*?[") else "no such file:"
-        raise InputProblem(f"{key}: {what} {source} (looked in {root.resolve()}){_neighbours(path)}")
+        raise InputProblem(f"{key}: {what} {source} (looked in {root.resolve()}){neighbours(path)}")
     return found
 
 
-def _neighbours(path: Path) -> str:
+def neighbours(path: Path) -> str:
+    """What stands where a file was looked for, as the end of a message: the nearest name first."""
     folder = path.parent
     if any(sign in folder.name for sign in "*?["):
         return "; correct the pattern"

@@ -1,0 +1,1 @@
+"""Where changes are recorded: files before and after, repositories, lists of events."""

@@ -107,11 +107,7 @@ def init(
     from mortis.drafting import draft_case
     from mortis.engine import open_engine
 
-    if output.is_dir():
-        raise InputProblem(f"-o {output}: it is a folder; name the case file, as in {output / 'incident.yaml'}")
-    if output.exists() and not force:
-        raise InputProblem(f"{output} exists; name another file with -o, or overwrite it with --force")
-    _check_folder(output.parent, "-o")
+    _check_new(output, force=force, what="the case file", example="incident.yaml")
     with _Progress() as watch:
         engine = open_engine(watch=watch)
         try:
@@ -239,6 +235,27 @@ def errors(
 
 
 @app.command()
+def snapshot(
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to write; otherwise it is printed.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Record this environment (Python, packages, system, CPU, GPU, names of variables) for a later comparison."""
+    if output is not None:
+        _check_new(output, force=force, what="the snapshot", example="environment.json")
+    from mortis.sources.snapshot import take_snapshot
+
+    text = take_snapshot().to_json()
+    if output is None:
+        print(text, end="")
+        return
+    _write(output.parent, {output.name: text})
+    print(f"wrote {output}; compare it in a case with: changes: [{{environment: {{before: ..., after: ...}}}}]")
+
+
+@app.command()
 def schema(what: Annotated[str, typer.Argument(metavar="case|postmortem")]) -> None:
     """Print the JSON Schema of the case file or of postmortem.json."""
     import json
@@ -290,6 +307,15 @@ def _write_all(found: Postmortem, formats: list[str], out: Path) -> list[Path]:
     from mortis.document import render
 
     return _write(out, {f"postmortem.{name}": render(found, name) for name in formats})
+
+
+def _check_new(output: Path, *, force: bool, what: str, example: str) -> None:
+    """Raises a Problem where a file must not or can't be written, before any work is done for it."""
+    if output.is_dir():
+        raise InputProblem(f"-o {output}: it is a folder; name {what}, as in {output / example}")
+    if output.exists() and not force:
+        raise InputProblem(f"{output} exists; name another file with -o, or overwrite it with --force")
+    _check_folder(output.parent, "-o")
 
 
 def _check_folder(folder: Path, option: str) -> None:

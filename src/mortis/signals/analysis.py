@@ -9,7 +9,7 @@ import numpy as np
 
 from mortis.problems import InputProblem, listed, near
 from mortis.profiles import Floats
-from mortis.records import Harm, Onset, Signal, Window
+from mortis.records import Onset, Signal, Window
 from mortis.signals.course import course_of, interval
 from mortis.signals.gate import MOST_Q, Gate, judge, seldom_exceeded
 from mortis.signals.graph import CallGraph, Candidate, Moved, node_of, walk
@@ -162,9 +162,7 @@ def _named(series: Sequence[MetricSeries], shifts: Sequence[Shift], gate: Gate) 
     return tuple(sorted(best.values(), key=lambda at: (-shifts[at].score, series[shifts[at].index].title)))
 
 
-def _failure(
-    search: _Search, shown: Sequence[int], began: dict[int, Began | None], onset: Onset | None
-) -> Began:
+def _failure(search: _Search, shown: Sequence[int], began: dict[int, Began | None], onset: Onset | None) -> Began:
     """The interval in which the failure began, as far as it is known."""
     if onset is not None:
         return Began(onset.best, onset.low, onset.high)

@@ -7,18 +7,83 @@ import re
 from mortis.records import Harm
 
 WORSE_UP = frozenset(
-    "latency duration delay lag wait waiting blocked time timeout staleness age error exception fault failure fail failed "
-    "crash panic oom restart retry retries dropped rejected aborted throttled evicted eviction loss lost miss missing "
-    "unavailable unhealthy queue queued backlog pending saturation cpu memory mem rss heap swap used usage pause gc 4xx "
-    "5xx".split()
+    [
+        "latency",
+        "duration",
+        "delay",
+        "lag",
+        "wait",
+        "waiting",
+        "blocked",
+        "time",
+        "timeout",
+        "staleness",
+        "age",
+        "error",
+        "exception",
+        "fault",
+        "failure",
+        "fail",
+        "failed",
+        "crash",
+        "panic",
+        "oom",
+        "restart",
+        "retry",
+        "retries",
+        "dropped",
+        "rejected",
+        "aborted",
+        "throttled",
+        "evicted",
+        "eviction",
+        "loss",
+        "lost",
+        "miss",
+        "missing",
+        "unavailable",
+        "unhealthy",
+        "queue",
+        "queued",
+        "backlog",
+        "pending",
+        "saturation",
+        "cpu",
+        "memory",
+        "mem",
+        "rss",
+        "heap",
+        "swap",
+        "used",
+        "usage",
+        "pause",
+        "gc",
+        "4xx",
+        "5xx",
+    ]
 )
 WORSE_DOWN = frozenset(
-    "availability success succeeded successful hit healthy alive ready accuracy precision recall f1 auc auroc".split()
+    [
+        "availability",
+        "success",
+        "succeeded",
+        "successful",
+        "hit",
+        "healthy",
+        "alive",
+        "ready",
+        "accuracy",
+        "precision",
+        "recall",
+        "f1",
+        "auc",
+        "auroc",
+    ]
 )
-WHAT_IS_LEFT = frozenset("free available idle remaining headroom unused".split())
+WHAT_IS_LEFT = frozenset(["free", "available", "idle", "remaining", "headroom", "unused"])
 """What is left of a resource falls where its use rises: free memory, idle CPU."""
 
-UNDECIDED = frozenset("not no non without gpu".split())
+UNDECIDED = frozenset(["not", "no", "non", "without", "gpu"])
 """Negations turn a name's meaning; a GPU that is idle is as bad a sign as one that is full."""
 
 

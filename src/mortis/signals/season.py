@@ -64,7 +64,7 @@ def without_season(values: Floats, seconds: Ints, known: slice, *, needed: slice
         return level
     best = _spread(values[:, known])
     step = max(HOUR, int(np.median(np.diff(seconds))))
-    for period, phase_length in ((DAY, step), (WEEK, step if step < DAY else DAY)):
+    for period, phase_length in ((DAY, step), (WEEK, min(DAY, step))):
         places = _places(seconds, known, period, phase_length)
         if places is None:
             continue

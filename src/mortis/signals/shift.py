@@ -14,7 +14,9 @@ from mortis.signals.direction import harm_of
 from mortis.signals.season import DAY, Flags, Ints, between, median, without_season
 from mortis.telemetry import MetricSeries
 
-FEWEST_POINTS = 3  # in the incident, and in a healthy stretch: one point may be a slip, and the worst of two is one point
+FEWEST_POINTS = (
+    3  # in the incident, and in a healthy stretch: one point may be a slip, and the worst of two is one point
+)
 FEWEST_BASELINE = 20
 FEWEST_STRETCHES = 3
 MOST_STRETCHES = 500
@@ -117,7 +119,9 @@ def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident
         names = [series[at].name for at in whose]
         found = list(_shifts(_Batch.of(values[usable], seconds, cuts), whose, names))
         judged = {shift.index for shift in found}
-        few = Unjudged("", f"fewer than {FEWEST_STRETCHES} healthy stretches of the baseline hold {FEWEST_POINTS} points")
+        few = Unjudged(
+            "", f"fewer than {FEWEST_STRETCHES} healthy stretches of the baseline hold {FEWEST_POINTS} points"
+        )
         unjudged |= {at: Unjudged(series[at].title, few.why) for at in whose if at not in judged}
         shifts += found
     shifts.sort(key=lambda shift: (shift.index, shift.direction, -shift.taken))

@@ -38,9 +38,7 @@ def both(rng, *, shift: float = 0.0, rows: int = 10_000) -> tuple[Profile, Profi
     columns["share"] = columns["share"] + np.where(log, 0.0, shift)
     columns["region"] = np.where(~log & (shift > 0) & (rng.random(2 * rows) < 0.3), "mars", columns["region"])
     whole = profile_of(columns, day, reference=20)
-    return whole.between(days(0, 20).start.timestamp(), days(0, 20).end.timestamp()), whole.between(
-        days(20, 40).start.timestamp(), days(20, 40).end.timestamp()
-    )
+    return whole.within(days(0, 20)), whole.within(days(20, 40))
 
 
 def test_a_training_table_like_the_log_is_not_flagged():

@@ -74,7 +74,9 @@ class Facts:
 
     def judged(self, sample: RowSample) -> Judged:
         """The sample's rows as the metric takes them."""
-        return judged_rows(self.task, sample.y, sample.p, sample.score, probability=self.probability)
+        return judged_rows(
+            self.task, sample.y, sample.p, sample.score, probability=self.probability, metric=self.metric
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

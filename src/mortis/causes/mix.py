@@ -149,12 +149,11 @@ def _fared_worse(old: Counts, new: Counts) -> Bools:
 def _counts(facts: Facts, sums: Tally, window: Window) -> Counts | None:
     """The counts of a window; None where it has no rows that the metric is about."""
     judgement = facts.metric.judgement
-    start, end = window.start.timestamp(), window.end.timestamp()
+    inside = sums.within(window)
 
     def count(outcomes: Iterable[str]) -> Floats:
         kept = set(outcomes)
-        inside = sums.where(lambda cell: start <= int(cell[0]) < end and cell[2] in kept)
-        return np.asarray(inside.values.sum(axis=0))
+        return np.asarray(inside.where(lambda cell: cell[2] in kept).values.sum(axis=0))
 
     n = count(judgement.among)
     return Counts(n, count(judgement.errors)) if n.sum() else None

@@ -152,6 +152,60 @@ def clarify(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: Jso
 
 
 @app.command()
+def signals(
+    case: Annotated[Path | None, typer.Argument(metavar="[CASE]", help="The case file; or give --metrics.")] = None,
+    *,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="A table of series, instead of a case.")] = None,
+    graph: Annotated[str | None, typer.Option("--graph", help="Who calls whom: columns caller and callee.")] = None,
+    symptom: Annotated[str | None, typer.Option("--symptom", help="The series or service that failed.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", metavar="A..B", help="Half-open, UTC.")] = None,
+    incident: Annotated[str | None, typer.Option("--incident", metavar="A..B", help="Half-open, UTC.")] = None,
+    engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
+) -> None:
+    """Step 2 alone: the metrics that moved and the log lines that changed; on a case, or on a table of series."""
+    from mortis.document.terminal import signal_lines
+
+    needed = {"--metrics": metrics, "--baseline": baseline, "--incident": incident}
+    given = needed | {"--graph": graph, "--symptom": symptom}
+    if case is not None:
+        spare = [name for name, value in given.items() if value is not None]
+        if spare:
+            raise InputProblem(f"signals: give a CASE or --metrics, not both; leave out {case} or {listed(spare)}")
+        from mortis.investigation import signals_of_case
+
+        with _Progress() as watch:
+            found = signals_of_case(_load(case), engine=engine, watch=watch)
+    else:
+        from mortis.questions.signals import signals_of_metrics
+
+        missing = [name for name, value in needed.items() if value is None]
+        if missing:
+            raise InputProblem(f"signals: give a CASE, or all of {listed(needed)}; missing: {listed(missing)}")
+        windows = str(baseline), str(incident)
+        found = signals_of_metrics(str(metrics), graph=graph, symptom=symptom, windows=windows)
+    if as_json:
+        _print_json(found)
+    else:
+        print("\n".join(signal_lines(found.signals or (), found.log_templates, (found.evidence, found.not_checked))))
+
+
+@app.command()
+def changes(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: JsonOption = False) -> None:
+    """Step 4 alone: what changed, and which change fits the failure."""
+    from mortis.investigation import changes_of_case
+
+    with _Progress() as watch:
+        found = changes_of_case(_load(case), engine=engine, watch=watch)
+    if as_json:
+        _print_json(found)
+        return
+    from mortis.document.terminal import change_lines
+
+    print("\n".join(change_lines(found.changes, (found.evidence, found.not_checked))))
+
+
+@app.command()
 def integrity(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: JsonOption = False) -> None:
     """Step 3 alone: whether data and model are what they should be."""
     from mortis.investigation import integrity_of_case

@@ -13,7 +13,7 @@ from mortis.causes.scoring import Judged, judged_rows
 from mortis.clarify.metrics import Metric
 from mortis.engine.dataset import Task
 from mortis.profiles import Floats, Profile
-from mortis.records import CauseVerdict, Failure, Interval
+from mortis.records import CauseVerdict, Change, Failure, Interval, Signal
 from mortis.rows import Column, OfflineRows, RowSample, Texts
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ class Facts:
 
     `before` are sampled rows of the baseline, `during` of the incident since its onset. `repairs` are the corruptions
     that would explain how features changed; None where they were not looked for. `offline` holds the training
-    pipeline's values of both windows' rows, `intended` the version that the registry means to be served. `threshold` is
-    the score from which the baseline's predictions were positive, `probability` whether scores lie in 0..1.
+    pipeline's values of both windows' rows, `intended` the version that the registry means to be served. `signals` are
+    the metrics that moved, `changes` those on record (None where none were handed over); `unrecorded` names the sources
+    of changes that were not. `threshold` is the score from which the baseline's predictions were positive,
+    `probability` whether scores lie in 0..1.
     """
 
     failure: Failure
@@ -62,6 +64,9 @@ class Facts:
     repairs: Sequence[Repair] | None = None
     offline: tuple[OfflineRows, OfflineRows] | None = None
     intended: str | None = None
+    signals: Sequence[Signal] | None = None
+    changes: Sequence[Change] | None = None
+    unrecorded: Sequence[str] = ()
     label_ages_known: bool = False
     threshold: float | None = None
     positive: str | None = None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
-from mortis.causes.replay import Replay, answered, answers_in, replay, why_not_replayed
+from mortis.causes.replay import Replay, answered, replay, why_not_replayed
 from mortis.causes.trial import says, tried
 from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
 from mortis.rows import RowSample, is_number
@@ -77,49 +77,6 @@ def _wrongly_served(facts: Facts, replayed: Replay, served: str, wrong: Bools) -
         found.share,
         parameters={"served": served, which: right, "share_of_rows": round(share, 4)},
         scope=scope,
-        remedy=remedy,
-    )
-
-
-def decide_environment(facts: Facts) -> Iterable[Outcome]:
-    """P1: rows whose answers no version gives any more, though the files gave the baseline's.
-
-    Supported at most: a library, a conversion and the serving code can't be told apart without their environments.
-    """
-    name = "replay outside the serving environment"
-    why = why_not_replayed(facts)
-    if why:
-        yield plainly("P1", "not_tested", name, f"not tested, because {why}")
-        return
-    replayed = replay(facts, facts.during)
-    known = answered(facts, facts.during) & replayed.at_hand()
-    lost = known & ~np.logical_or.reduce(list(replayed.equal.values()))
-    share = float(lost.sum() / max(1, known.sum()))
-    if lost.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
-        result = f"the model files give {percent(1 - share, 1)} of the incident's answers (n = {known.sum():,})"
-        yield plainly("P1", "refuted", name, result)
-        return
-    served = answers_in(facts, facts.during)[lost].tolist()
-    value, times = Counter(served).most_common(1)[0]
-    if facts.task == "binary" and times > len(served) / 2:
-        result = (
-            f"the answers that no version gives are mostly one score, {value:.4g}: a fallback, not a changed library"
-        )
-        yield plainly("P1", "refuted", name, result)
-        return
-    remedy = Remedy(version=np.where(lost, replayed.logged, ""))
-    found = tried(facts, remedy)
-    verdict = "supported" if found.verdict == "confirmed" else found.verdict
-    result = f"no version gives {percent(share, 1)} of the answers; scored here, {says(found, facts.metric.name)}"
-    yield Outcome(
-        "P1",
-        verdict,
-        name,
-        result,
-        CONFIDENCE[verdict],
-        found.share,
-        parameters={"share_of_rows": round(share, 4)},
-        scope=scope_of(facts.during, lost),
         remedy=remedy,
     )
 

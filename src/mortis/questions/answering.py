@@ -16,6 +16,7 @@ from mortis.records import Failure, NotChecked, Window
 from mortis.rows import RowSample
 
 Answer = TypeVar("Answer")
+Gaps = tuple[NotChecked, ...]
 ROWS_WEIGHED = 10_000
 
 

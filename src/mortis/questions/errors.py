@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from mortis.errors.analysis import conditions_of, confusion_cells, most_conditio
 from mortis.errors.examples import pick_examples
 from mortis.preparation import Ready
 from mortis.profiles import NULL, Profile
-from mortis.questions.answering import Examined, answered
-from mortis.records import ErrorAnalysis, NotChecked
+from mortis.questions.answering import Examined, Gaps, answered
+from mortis.records import ErrorAnalysis
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,15 +26,23 @@ ROWS_LOOKED_AT = 4_000
 MOST_VERSIONS = 30
 
 
-def analyse_errors(known: Examined) -> tuple[ErrorAnalysis, tuple[NotChecked, ...]]:
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Step 5's answer."""
+
+    analysis: ErrorAnalysis
+    not_checked: Gaps = ()
+
+
+def analyse_errors(known: Examined) -> Errors:
     """Step 5, since the onset where there is one; a failure in it is told, and costs no other answer."""
     failure, ready = known.failure, known.ready
     if failure.incident_window is None or not ready.metric.judgement.errors:
-        return ErrorAnalysis(note="the metric has no errors that could be told apart by slice"), ()
+        return Errors(ErrorAnalysis(note="the metric has no errors that could be told apart by slice"))
     if failure.verdict == "no_failure":
-        return ErrorAnalysis(note="not searched: no failure was found"), ()
+        return Errors(ErrorAnalysis(note="not searched: no failure was found"))
     found, gaps = answered("error slices", lambda: _errors(known))
-    return found or ErrorAnalysis(note=gaps[0].why), gaps
+    return Errors(found or ErrorAnalysis(note=gaps[0].why), gaps)
 
 
 def _errors(known: Examined) -> ErrorAnalysis:

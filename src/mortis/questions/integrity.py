@@ -20,7 +20,7 @@ from mortis.integrity.versions import registry_statement
 from mortis.integrity.windows import Kind
 from mortis.preparation import Ready
 from mortis.profiles import Profile
-from mortis.questions.answering import Examined, SampledRows, answered
+from mortis.questions.answering import Examined, Gaps, SampledRows, answered
 from mortis.records import Evidence, Failure, NotChecked
 from mortis.rows import OfflineRows
 from mortis.sources.registry import RegisteredVersion, read_registry
@@ -28,7 +28,6 @@ from mortis.sources.registry import RegisteredVersion, read_registry
 MOST_FLAGGED = 20
 Source = TypeVar("Source")
 Answer = TypeVar("Answer")
-Gaps = tuple[NotChecked, ...]
 
 
 @dataclass(frozen=True, slots=True)

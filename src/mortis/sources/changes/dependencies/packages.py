@@ -92,7 +92,7 @@ def from_requirement(text: str, *, hashes: Iterable[str] = (), where: str = "") 
     """
     try:
         stated = Requirement(text)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise NotARequirement(text, str(error).partition("\n")[0]) from None
     version = pinned(stated.specifier)
     placed = from_place(stated.url) if stated.url else Package("")
@@ -118,11 +118,11 @@ def from_place(text: str) -> Package:
     """
     address, _, fragment = text.partition("#")
     said = dict(one.partition("=")[::2] for one in fragment.split("&"))
-    path, extras = re.fullmatch(r"(.*?)(?:\[([^\]]*)\])?", address, re.DOTALL).groups()  # type: ignore[union-attr]
+    path, _, extras = address[:-1].rpartition("[") if address.endswith("]") else (address, "", "")
     last = unquote(path.rstrip("/").rpartition("/")[2])
     name, version = _of_file(last)
     egg, _, egg_extras = said.get("egg", "").partition("[")
-    extra_names = re.findall(r"[\w.-]+", f"{extras or ''},{egg_extras}")
+    extra_names = re.findall(r"[\w.-]+", f"{extras},{egg_extras}")
     return Package(
         canonical(egg or name),
         version,
@@ -203,7 +203,7 @@ def condition(*stated: str) -> str:
 def _marker(text: str) -> str:
     try:
         return str(Marker(text))
-    except InvalidMarker:
+    except (InvalidMarker, RecursionError):
         return text
 
 

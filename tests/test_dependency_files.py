@@ -293,6 +293,21 @@ class TestFormats:
         assert found.keys() == {"numpy", "deb/debian/numpy", "image", "mkl", "npm/@scope/left"}
         assert found["mkl"].build == "h6_1"
 
+    def test_the_projects_own_lock_files_are_read_whole(self, root):
+        """Every entry with all its hashes; a search for the beginnings of lines is the oracle."""
+        for name in ("requirements/lock.txt", "requirements/bootstrap.txt"):
+            text = (root / name).read_text(encoding="utf-8")
+            found = listed(name, root=root)
+            pins = re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;]+)", text, re.MULTILINE)
+            assert {(one.name, one.version) for one in found.packages} == {(canonicalize_name(n), v) for n, v in pins}
+            assert sum(len(one.hashes) for one in found.packages) == text.count("--hash=")
+            assert found.covers == "possible"
+
+    def test_dependencies_that_stand_elsewhere_are_remarked(self, tmp_path):
+        write(tmp_path, '[project]\nname = "a"\ndynamic = ["dependencies"]\n', "pyproject.toml")
+        note = compared("pyproject.toml", "pyproject.toml", root=tmp_path).note
+        assert note.endswith("calls its dependencies dynamic: hand over the file that lists them")
+
     def test_pyprojects_sources_and_indexes_count(self, tmp_path):
         """A package that comes from a branch instead of the index, and an index put before, are changes."""
         head = '[project]\nname = "a"\ndependencies = ["torch==2.1.0"]\n'
@@ -323,6 +338,7 @@ class TestRequirements:
             "git+https://example.org/team/shared.git@4f1c#egg=Shared.Code\n"
             "-e ./libs/own_code[dev]\n"
             "./wheels/idna-3.7.tar.gz\n"
+            "C:\\wheels\\pywin32-306-cp311-cp311-win_amd64.whl\n"
             "legacy===2004d\n"
             "anything\n",
             tmp_path,
@@ -343,7 +359,8 @@ class TestRequirements:
         assert (found["idna"].version, found["idna"].source) == ("3.7", "./wheels/idna-3.7.tar.gz")
         assert found["legacy"].version == "2004d"
         assert found["anything"] == Package("anything")
-        assert len(found) == 9
+        assert found["pywin32"].version == "306"
+        assert len(found) == 10
 
     def test_options_of_where_packages_come_from_are_changes(self, tmp_path):
         write(tmp_path, "torch==2.1.0\n--extra-index-url https://u:p@download.example.org/cpu?token=1\n", "a.txt")
@@ -566,6 +583,14 @@ class TestDifferences:
         lists = [PackageList((replace(one, source=source),), "possible", format="uv.lock") for source in ("", "m")]
         assert differences(*lists).found == ()
         assert differences(*lists).remarks == ("1 package with the same hashes from another place",)
+
+    def test_a_lock_in_place_of_ranges_is_remarked(self, tmp_path):
+        """What came along unnamed looks added, and that is said."""
+        write(tmp_path, "numpy>=1.20\n", "a.txt")
+        write(tmp_path, "numpy==1.26.4\ntzdata==2024.1\n", "b.txt")
+        found = compared("a.txt", "b.txt", root=tmp_path)
+        assert parts_of(found) == ["numpy >=1.20 → 1.26.4", "tzdata 2024.1 added"]
+        assert "so what the other doesn't name may have been there all along" in found.note
 
     def test_computing_libraries_come_first_then_larger_steps(self):
         before = PackageList(tuple(Package(n, "1.0.0") for n in ("a", "lightgbm", "numpy", "zlib")), "installed")

@@ -259,8 +259,11 @@ def _rank(one: Difference) -> tuple[bool, int, int, str, list[str]]:
 
 def _remarks(before: PackageList, after: PackageList, untold: Mapping[str, int], terms: _Terms) -> Iterator[str]:
     """What was left out of the comparison, and why."""
+    yield from dict.fromkeys(filter(None, (before.remark, after.remark)))
     if not terms.alike:
         yield "the files are of two kinds, so only what both state was compared"
+    if terms.alike and before.covers != after.covers:
+        yield "only one of the files pins every package, so what the other doesn't name may have been there all along"
     if untold["alone"]:
         yield f"{_counted(untold['alone'], 'package')} named by one of the two alone, and perhaps there all along"
     if untold["undecided"]:

@@ -50,12 +50,14 @@ class PackageList:
     """What a file lists, one entry for each name and condition; `options` say where else packages come from.
 
     `covers` says which packages it names: those asked for, all that are installed, or all that may be on some machine.
+    `remark` tells what the file leaves to another one.
     """
 
     packages: tuple[Package, ...]
     covers: Covers
     options: Mapping[str, str] = field(default_factory=dict)
     format: str = ""
+    remark: str = ""
 
     @property
     def names(self) -> frozenset[str]:
@@ -119,7 +121,7 @@ def from_place(text: str) -> Package:
     address, _, fragment = text.partition("#")
     said = dict(one.partition("=")[::2] for one in fragment.split("&"))
     path, _, extras = address[:-1].rpartition("[") if address.endswith("]") else (address, "", "")
-    last = unquote(path.rstrip("/").rpartition("/")[2])
+    last = unquote(re.split(r"[/\\]", path.rstrip("/\\"))[-1])
     name, version = _of_file(last)
     egg, _, egg_extras = said.get("egg", "").partition("[")
     extra_names = re.findall(r"[\w.-]+", f"{extras},{egg_extras}")

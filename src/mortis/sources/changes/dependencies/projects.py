@@ -48,7 +48,9 @@ def read_pyproject(document: Document) -> PackageList:
     ]
     placed = (replace(one, source=sources.get(one.name, one.source)) for one in stated)
     python = project.get("requires-python") or poetry.get("dependencies", {}).get("python")
-    return PackageList(one_each(placed), "asked", _python(python) | _indexes(uv, poetry))
+    dynamic = "dependencies" in project.get("dynamic", ())
+    remark = "a pyproject.toml calls its dependencies dynamic: hand over the file that lists them" if dynamic else ""
+    return PackageList(one_each(placed), "asked", _python(python) | _indexes(uv, poetry), remark=remark)
 
 
 def _array(value: Any) -> list[Any]:

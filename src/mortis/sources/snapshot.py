@@ -45,9 +45,9 @@ _EDITABLE = "editable folder"
 _NUMERIC_FLAG = re.compile(
     r"ssse3|sse4_[12]|avx\w*|amx_\w+|fma4?|f16c|asimd\w*|fp|fphp|sve\w*|sme|sme[2bif]\w*|bf16|i8mm|neon|vfpv4"
 )
-# What an installer adds to a package, or builds for the place it stands in.
+# What an installer adds to a package, or makes for the place it stands in, as scripts with their first line.
 _INSTALLERS_OWN = re.compile(
-    r"^\.\.|\.pyc$|\.dist-info/(RECORD(\.\w+)?|INSTALLER|REQUESTED|direct_url\.json|uv_\w+\.json)$"
+    r"^(\.\.|bin|Scripts)/|\.pyc$|\.dist-info/(RECORD(\.\w+)?|INSTALLER|REQUESTED|direct_url\.json|uv_\w+\.json)$"
 )
 
 

@@ -7,20 +7,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mortis.case import BeforeAfter
-from mortis.problems import InputProblem
 from mortis.records import Change, ChangedPart
-from mortis.sources.changes.before_after import Comparison, read_text
+from mortis.sources.changes.before_after import Comparison, plain, read_text
 from mortis.sources.changes.dependencies.differences import Difference, computes, differences, summarised
 from mortis.sources.changes.dependencies.packages import step
-from mortis.sources.changes.dependencies.snapshots import packages_of
+from mortis.sources.changes.dependencies.snapshots import opened_snapshot, packages_of
 from mortis.sources.snapshot import Gpu, Snapshot
 
 
-def read_environment(stated: BeforeAfter, *, root: Path, key: str) -> Comparison:
+def read_environment(stated: BeforeAfter, *, root: Path, key: str, name: str) -> Comparison:
     """The changes between two snapshots: one of kind `environment`, one of kind `hardware`, each where there is any.
 
-    Paths start from `root`, and `key` names the place in the case (`changes[0].environment`). Raises InputProblem
-    where a file is missing, or is no snapshot that this version reads.
+    Paths start from `root`, `key` is the place in the case (`changes.0.environment`), and ids begin with `name`. Raises
+    InputProblem where a file is missing, or is no snapshot that this version reads.
     """
     before = _opened(stated.before, root, f"{key}.before")
     after = _opened(stated.after, root, f"{key}.after")
@@ -31,7 +30,7 @@ def read_environment(stated: BeforeAfter, *, root: Path, key: str) -> Comparison
     }
     changes = tuple(
         Change(
-            id=key if kind == "environment" else f"{key}.{kind}",
+            id=name if kind == "environment" else f"{name}.{kind}",
             kind=kind,
             time=stated.at,
             summary=summarised(ones),
@@ -47,11 +46,7 @@ def read_environment(stated: BeforeAfter, *, root: Path, key: str) -> Comparison
 
 
 def _opened(name: str, root: Path, key: str) -> Snapshot:
-    try:
-        return Snapshot.from_json(read_text(name, root=root, key=key))
-    except InputProblem as problem:
-        said = str(problem)
-        raise InputProblem(said if said.startswith(key) else f"{key}: {name} is {said}") from None
+    return opened_snapshot(read_text(name, root=root, key=key), name, key)
 
 
 def _by_weight(own: Iterable[Difference], packages: Iterable[Difference]) -> tuple[Difference, ...]:
@@ -72,7 +67,9 @@ def software_differences(before: Snapshot, after: Snapshot) -> Iterator[Differen
     """
     old, new = before.python, after.python
     if old.version != new.version:
-        yield Difference(ChangedPart("Python", old.version, new.version), "version", step(old.version, new.version))
+        yield Difference(
+            ChangedPart("Python", plain(old.version), plain(new.version)), "version", step(old.version, new.version)
+        )
     yield from _each(
         ("Python implementation", old.implementation, new.implementation),
         ("Python build", f"{old.build}, {old.compiler}", f"{new.build}, {new.compiler}"),
@@ -87,8 +84,8 @@ def software_differences(before: Snapshot, after: Snapshot) -> Iterator[Differen
     known = before.settings.keys() | after.settings.keys()
     for name in sorted({*before.variables} ^ {*after.variables}):
         if name not in known:
-            gone = name in before.variables
-            yield Difference(ChangedPart("variable", name if gone else None, None if gone else name), "where")
+            gone, shown = name in before.variables, plain(name)
+            yield Difference(ChangedPart("variable", shown if gone else None, None if gone else shown), "where")
 
 
 def _both(before: Snapshot, after: Snapshot) -> list[str]:
@@ -157,7 +154,8 @@ def _gib(bytes_: int) -> str:
 
 def _each(*compared: tuple[str, str, str]) -> Iterator[Difference]:
     """A difference for each name whose two texts differ; an empty one was not there."""
-    for name, old, new in compared:
+    for name, *sides in compared:
+        old, new = map(plain, sides)
         if old != new:
             yield Difference(ChangedPart(name, old or None, new or None), "option")
 

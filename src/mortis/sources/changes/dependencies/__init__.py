@@ -14,12 +14,12 @@ from mortis.sources.changes.dependencies.packages import PackageList
 __all__ = ["FORMATS", "Format", "libraries_changed", "read_dependencies", "register_dependency_format"]
 
 
-def read_dependencies(stated: BeforeAfter, *, root: Path, key: str) -> Comparison:
+def read_dependencies(stated: BeforeAfter, *, root: Path, key: str, name: str) -> Comparison:
     """The change between two files of dependencies; none where they list the same, which the note then says.
 
-    Paths start from `root`, and `key` names the place in the case (`changes[0].dependencies`). Its parts stand in the
-    order in which they may matter for a model's output. Nothing is fetched. Raises InputProblem where a file is
-    missing, of an unknown format, or can't be read as what it seems.
+    Paths start from `root`, `key` is the place in the case (`changes.0.dependencies`), and `name` becomes the change's
+    id. Its parts stand in the order in which they may matter for a model's output. Nothing is fetched. Raises
+    InputProblem where a file is missing, of an unknown format, or can't be read as what it seems.
     """
     before = read_package_list(stated.before, root=root, key=f"{key}.before")
     after = read_package_list(stated.after, root=root, key=f"{key}.after")
@@ -28,8 +28,8 @@ def read_dependencies(stated: BeforeAfter, *, root: Path, key: str) -> Compariso
     if not compared.found:
         return Comparison((), note)
     change = Change(
-        id=key,
-        kind="dependencies",
+        id=name,
+        kind="dependency",
         time=stated.at,
         summary=summarised(compared.found),
         parts=tuple(one.part for one in compared.found),

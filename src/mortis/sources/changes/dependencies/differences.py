@@ -93,7 +93,7 @@ def libraries_changed(change: Change) -> tuple[ChangedPart, ...]:
     """The parts of a change that are libraries on which a model's output may depend.
 
     >>> parts = (ChangedPart("numpy", "1.26.4", "2.1.0"), ChangedPart("requests", "2.31.0", "2.32.0"))
-    >>> [part.name for part in libraries_changed(Change("c", "dependencies", None, "", parts=parts))]
+    >>> [part.name for part in libraries_changed(Change("c", "dependency", None, "", parts=parts))]
     ['numpy']
     """
     return tuple(part for part in change.parts if computes(part.name))
@@ -107,10 +107,10 @@ def summarised(found: Iterable[Difference]) -> str:
 def differences(before: PackageList, after: PackageList) -> Differences:
     """What differs between two lists of packages.
 
-    Lists in two formats are compared in what both state. Where one names only what was asked for or is installed, and
+    Lists of two kinds are compared in what both state. Where one names only what was asked for or is installed, and
     the other all that may be, what only the latter names is no difference. Remarks tell what could not be compared.
     """
-    alike = before.format == after.format
+    alike = before.format == after.format and {before.covers, after.covers} != {"installed", "possible"}
     terms = _Terms(alike, partial=not alike and before.covers != after.covers)
     old, new = _by_name(before.packages), _by_name(after.packages)
     named = _told_of(before, after, terms)
@@ -118,12 +118,12 @@ def differences(before: PackageList, after: PackageList) -> Differences:
     found = [one for one in every if one.aspect in ASPECTS] + list(_of_options(before.options, after.options, terms))
     untold: dict[str, int] = {kind: sum(one.aspect == kind for one in every) for kind in _UNTOLD}
     untold["alone"] = len((before.names | after.names) - named - TOOLS)
-    return Differences(tuple(sorted(found, key=_rank)), tuple(_remarks(before, after, untold)))
+    return Differences(tuple(sorted(found, key=_rank)), tuple(_remarks(before, after, untold, terms)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """Whether two lists are of one format, and if not, whether one names more kinds of packages than the other."""
+    """Whether two lists are of one kind, and if not, whether one names more packages than the other can."""
 
     alike: bool
     partial: bool
@@ -192,7 +192,8 @@ def _version_aspect(a: Package, b: Package, terms: _Terms) -> Aspect | None:
         return None if same_version(a.version, b.version) or (not terms.alike and _agree([a], [b])) else "version"
     if bool(a.version) == bool(b.version) or terms.alike:
         return "wanted" if (a.version, a.wanted) != (b.version, b.wanted) else None
-    fits = satisfies(a.version or b.version, a.wanted or b.wanted)
+    pin, asked = (a, b) if a.version else (b, a)
+    fits = satisfies(pin.version, asked.wanted)
     return "undecided" if fits is None else None if fits else "wanted"
 
 
@@ -256,10 +257,13 @@ def _rank(one: Difference) -> tuple[bool, int, int, str, list[str]]:
     )
 
 
-def _remarks(before: PackageList, after: PackageList, untold: Mapping[str, int]) -> Iterator[str]:
+def _remarks(before: PackageList, after: PackageList, untold: Mapping[str, int], terms: _Terms) -> Iterator[str]:
     """What was left out of the comparison, and why."""
-    if before.format != after.format:
-        yield "the formats differ, so only what both state was compared"
+    yield from dict.fromkeys(filter(None, (before.remark, after.remark)))
+    if not terms.alike:
+        yield "the files are of two kinds, so only what both state was compared"
+    if terms.alike and before.covers != after.covers:
+        yield "only one of the files pins every package, so what the other doesn't name may have been there all along"
     if untold["alone"]:
         yield f"{_counted(untold['alone'], 'package')} named by one of the two alone, and perhaps there all along"
     if untold["undecided"]:

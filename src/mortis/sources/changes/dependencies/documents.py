@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,14 +14,17 @@ from mortis.problems import InputProblem
 from mortis.sources.changes.before_after import read_text
 
 Form = Literal["toml", "json", "yaml", "text"]
-MOST_YAML_BYTES = 1 << 20
+MOST_YAML_BYTES = 256 << 10  # seconds of work, and a hundred times what an environment.yml holds
 _FORMS: dict[str, Form] = {".toml": "toml", ".json": "json", ".yml": "yaml", ".yaml": "yaml", ".txt": "text"}
 _NAMED: dict[str, Form] = {"uv.lock": "toml", "poetry.lock": "toml", "Pipfile.lock": "json"}
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file: its name as stated, the folder that the name starts from, its text, and its data (None for text)."""
+    """A file: its name as stated, the folder that the name starts from, its text, and its data (None for text).
+
+    `lines` tells in which line of YAML each path of keys stands.
+    """
 
     name: str
     root: Path
@@ -28,6 +32,7 @@ class Document:
     text: str
     form: Form
     data: Any = None
+    lines: Mapping[tuple[Any, ...], int] = field(default_factory=dict)
 
     @property
     def entries(self) -> dict[str, Any]:
@@ -48,7 +53,7 @@ def open_document(name: str, *, root: Path, key: str) -> Document:
     """
     text = read_text(name, root=root, key=key)
     form = _form(Path(name), text)
-    return Document(name, root, key, text, form, _data(text, form, f"{key}: {name}"))
+    return Document(name, root, key, text, form, *_data(text, form, f"{key}: {name}"))
 
 
 def _form(file: Path, text: str) -> Form:
@@ -64,19 +69,19 @@ def _form_of(text: str) -> Form:
     """
     if re.match(r"\s*(\{|\[\s*(\{|\]))", text):
         return "json"
-    plain = r"\A(?:\s*#.*\n|\s*\n)*"  # comments and blank lines
-    if re.match(plain + r"""(\[\[?["\w.-]+\]\]?\s*$|["\w-]+ = )""", text, re.MULTILINE):
+    skipped = r"\A(?:[ \t]*(?:#[^\n]*)?\n)*"  # comments and blank lines
+    if re.match(skipped + r"""(\[\[?["\w.-]+\]\]?\s*$|["\w-]+ = )""", text, re.MULTILINE):
         return "toml"
     return "yaml" if re.search(r"^dependencies:\s*$", text, re.MULTILINE) else "text"
 
 
-def _data(text: str, form: Form, where: str) -> Any:
+def _data(text: str, form: Form, where: str) -> tuple[Any, Mapping[tuple[Any, ...], int]]:
     try:
         if form == "json":
-            return json.loads(text)
+            return json.loads(text), {}
         if form == "toml":
-            return tomllib.loads(text)
-        return _yaml(text, where) if form == "yaml" else None
+            return tomllib.loads(text), {}
+        return _yaml(text, where) if form == "yaml" else (None, {})
     except json.JSONDecodeError as error:
         raise InputProblem(f"{where} line {error.lineno}: not JSON: {error.msg}; hand over the whole file") from None
     except tomllib.TOMLDecodeError as error:
@@ -88,15 +93,15 @@ def _data(text: str, form: Form, where: str) -> Any:
         raise InputProblem(f"{where}: no tool writes such data; hand over a file that one wrote") from None
 
 
-def _yaml(text: str, where: str) -> Any:
+def _yaml(text: str, where: str) -> tuple[Any, Mapping[tuple[Any, ...], int]]:
     import yaml
 
     from mortis.case.reading import load_yaml
 
-    if len(text) > MOST_YAML_BYTES:  # a second's work
-        raise InputProblem(f"{where} is larger than {MOST_YAML_BYTES >> 20} MiB, too large for YAML; hand over a list")
+    if len(text) > MOST_YAML_BYTES:
+        raise InputProblem(f"{where} is larger than {MOST_YAML_BYTES >> 10} KiB; hand over what `conda list` prints")
     try:
-        return load_yaml(text)[0]
+        return load_yaml(text)
     except InputProblem as problem:
         raise InputProblem(f"{where} {problem}") from None
     except yaml.YAMLError as error:

@@ -7,20 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mortis.problems import InputProblem, listed
+from mortis.sources.changes.before_after import plain
 from mortis.sources.changes.dependencies.documents import Document, open_document
 from mortis.sources.changes.dependencies.listings import (
     is_conda_environment,
+    is_conda_export,
     is_conda_list,
     is_cyclonedx,
     is_pip_list,
     is_pipfile_lock,
     read_conda_environment,
+    read_conda_export,
     read_conda_list,
     read_cyclonedx,
     read_pip_list,
     read_pipfile_lock,
 )
-from mortis.sources.changes.dependencies.packages import NotARequirement, PackageList, shortened
+from mortis.sources.changes.dependencies.packages import NotARequirement, Package, PackageList, shortened
 from mortis.sources.changes.dependencies.projects import (
     is_poetry_lock,
     is_pylock,
@@ -61,6 +64,7 @@ for _format in (
     Format("CycloneDX JSON", is_cyclonedx, read_cyclonedx),
     Format("mortis snapshot", is_snapshot, read_snapshot_packages),
     Format("conda list", is_conda_list, read_conda_list),
+    Format("conda list --export", is_conda_export, read_conda_export),
     Format("conda environment.yml", is_conda_environment, read_conda_environment),
     Format("pip list", is_pip_list, read_pip_list),
     Format("requirements.txt or pip freeze", looks_like_requirements, read_requirements),
@@ -77,7 +81,20 @@ def read_package_list(name: str, *, root: Path, key: str) -> PackageList:
     format_ = next((one for one in FORMATS.values() if one.fits(document)), None)
     if format_ is None:
         raise InputProblem(f"{key}: {name} is of no format known for dependencies; there are: {listed(FORMATS)}")
-    return replace(_read(format_, document), format=format_.name)
+    found = _read(format_, document)
+    return replace(found, packages=tuple(map(_plain, found.packages)), format=format_.name)
+
+
+def _plain(one: Package) -> Package:
+    return replace(
+        one,
+        name=plain(one.name),
+        version=plain(one.version),
+        wanted=plain(one.wanted),
+        build=plain(one.build),
+        source=plain(one.source),
+        where=plain(one.where),
+    )
 
 
 def _read(format_: Format, document: Document) -> PackageList:
@@ -86,8 +103,8 @@ def _read(format_: Format, document: Document) -> PackageList:
     except NotARequirement as problem:
         raise InputProblem(f"{document.key}: {document.name}{document.line_of(problem.text)}: {problem}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        missing = f"an entry lacks its {error}" if isinstance(error, KeyError) else shortened(str(error), most=120)
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else shortened(str(error), most=120)
         raise InputProblem(
-            f"{document.key}: {document.name} looks like {format_.name}, but isn't one: {missing}; "
+            f"{document.key}: {document.name}: an entry is not as {format_.name} has them ({reason}); "
             "let the tool write it again"
         ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -22,7 +22,7 @@ from mortis.sources.changes.dependencies.requirements import logical_lines, read
 
 Entry = Mapping[str, Any]
 _PIP_TABLE = re.compile(r"^Package +Version.*\n-+ +-+", re.MULTILINE)
-_CONDA_TABLE = re.compile(r"^\s*#?\s*Name +Version +Build.*$", re.MULTILINE)
+_CONDA_TABLE = re.compile(r"^[ \t]*#?[ \t]*Name +Version +Build.*$", re.MULTILINE)
 _CONDA_EXPORT = re.compile(r"[\w.-]+=[^=\s]+=[^=\s]+")
 _CONDA_SPEC = re.compile(
     r"(?:(?P<channel>[^\s:]+)::)?(?P<name>[\w.-]+)\s*(?P<wanted>[^\[]*)(?P<more>\[.*\])?", re.DOTALL
@@ -69,20 +69,14 @@ def _pip_table(text: str) -> Iterator[Entry]:
 
 
 def is_conda_list(document: Document) -> bool:
-    """Whether the document is what `conda list` prints: its table, `--export`, `--explicit` or `--json`."""
+    """Whether the document is what `conda list` prints: its table, `--explicit` or `--json`."""
     if document.form == "json":
         return _is_array(document, "name", "version", "build_string") and bool(document.data)
-    return document.form == "text" and bool(_conda_rows(document.text))
+    return document.form == "text" and bool(_CONDA_TABLE.search(document.text) or _first(document) == "@EXPLICIT")
 
 
-def _conda_rows(text: str) -> Callable[[str], Iterator[Package]] | None:
-    """What reads the packages of a text that conda printed; None where it did not."""
-    if _CONDA_TABLE.search(text):
-        return _conda_table
-    _, first = next(logical_lines(text), (0, ""))
-    if first == "@EXPLICIT":
-        return _conda_explicit
-    return _conda_export if _CONDA_EXPORT.fullmatch(first) else None
+def _first(document: Document) -> str:
+    return next((line for _, line in logical_lines(document.text)), "")
 
 
 def read_conda_list(document: Document) -> PackageList:
@@ -90,8 +84,25 @@ def read_conda_list(document: Document) -> PackageList:
 
     Source: https://docs.conda.io/projects/conda/en/stable/commands/list.html
     """
-    rows = _conda_rows(document.text) if document.form == "text" else None
-    stated = rows(document.text) if rows else map(_conda_object, document.data)
+    if document.form == "json":
+        stated: Iterable[Package] = map(_conda_object, document.data)
+    else:
+        stated = (_conda_explicit if _first(document) == "@EXPLICIT" else _conda_table)(document.text)
+    return PackageList(one_each(stated), covers="installed")
+
+
+def is_conda_export(document: Document) -> bool:
+    """Whether the document is what `conda list --export` prints."""
+    return document.form == "text" and bool(_CONDA_EXPORT.fullmatch(_first(document)))
+
+
+def read_conda_export(document: Document) -> PackageList:
+    """The packages that `conda list --export` shows, with build; their channels aren't said.
+
+    Source: as `read_conda_list`.
+    """
+    rows = (line.split("=") for _, line in logical_lines(document.text))
+    stated = (replace(_conda(name, version, build), source="") for name, version, build in rows)
     return PackageList(one_each(stated), covers="installed")
 
 
@@ -128,12 +139,6 @@ def _conda_table(text: str) -> Iterator[Package]:
             yield _conda(name, version, build, "".join(channel))
 
 
-def _conda_export(text: str) -> Iterator[Package]:
-    for _, line in logical_lines(text):
-        name, version, build = line.split("=")
-        yield replace(_conda(name, version, build), source="")  # which channel isn't said
-
-
 def _conda_explicit(text: str) -> Iterator[Package]:
     """Packages by their addresses; behind # stands an MD5 or a SHA-256."""
     for _, line in logical_lines(text):
@@ -163,16 +168,24 @@ def read_conda_environment(document: Document) -> PackageList:
     channels = [channel for channel in document.entries.get("channels") or () if channel != "nodefaults"]
     if channels:
         options["channels"] = " ".join(map(_channel, channels))
-    for entry in document.entries["dependencies"]:
+    for i, entry in enumerate(document.entries["dependencies"]):
         if isinstance(entry, str):
             stated.append(_of_spec(entry))
             continue
-        for_pip = read_requirements(replace(document, text="\n".join(entry["pip"] or ())))
+        for_pip = read_requirements(replace(document, text=_pip_lines(document, i, entry["pip"] or ())))
         stated += for_pip.packages
         options |= for_pip.options
     packages = one_each(stated)
     exported = bool(packages) and all(one.build or one.source for one in packages)
     return PackageList(packages, "installed" if exported else "asked", options)
+
+
+def _pip_lines(document: Document, place: int, entries: Sequence[str]) -> str:
+    """What stands under `pip:` as lines of requirements, each in its own line of the file."""
+    lines = [""] * len(document.text.splitlines())
+    for j, entry in enumerate(entries):
+        lines[document.lines["dependencies", place, "pip", j] - 1] += " ".join(entry.split())
+    return "\n".join(lines)
 
 
 def _of_spec(text: str) -> Package:
@@ -240,10 +253,11 @@ def is_cyclonedx(document: Document) -> bool:
 def read_cyclonedx(document: Document) -> PackageList:
     """The components of a bill of materials and what these hold; what is in it several times has all its versions.
 
+    What the bill is for (`metadata.component`) is none of them.
+
     Source: https://cyclonedx.org/docs/1.6/json/
     """
-    root = document.entries.get("metadata", {}).get("component")
-    waiting = [*([root] if root else []), *document.entries.get("components", ())]
+    waiting = [*document.entries.get("components", ())]
     stated = []
     while waiting:
         component = waiting.pop()

@@ -50,12 +50,14 @@ class PackageList:
     """What a file lists, one entry for each name and condition; `options` say where else packages come from.
 
     `covers` says which packages it names: those asked for, all that are installed, or all that may be on some machine.
+    `remark` tells what the file leaves to another one.
     """
 
     packages: tuple[Package, ...]
     covers: Covers
     options: Mapping[str, str] = field(default_factory=dict)
     format: str = ""
+    remark: str = ""
 
     @property
     def names(self) -> frozenset[str]:
@@ -92,7 +94,7 @@ def from_requirement(text: str, *, hashes: Iterable[str] = (), where: str = "") 
     """
     try:
         stated = Requirement(text)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise NotARequirement(text, str(error).partition("\n")[0]) from None
     version = pinned(stated.specifier)
     placed = from_place(stated.url) if stated.url else Package("")
@@ -118,11 +120,11 @@ def from_place(text: str) -> Package:
     """
     address, _, fragment = text.partition("#")
     said = dict(one.partition("=")[::2] for one in fragment.split("&"))
-    path, extras = re.fullmatch(r"(.*?)(?:\[([^\]]*)\])?", address, re.DOTALL).groups()  # type: ignore[union-attr]
-    last = unquote(path.rstrip("/").rpartition("/")[2])
+    path, _, extras = address[:-1].rpartition("[") if address.endswith("]") else (address, "", "")
+    last = unquote(re.split(r"[/\\]", path.rstrip("/\\"))[-1])
     name, version = _of_file(last)
     egg, _, egg_extras = said.get("egg", "").partition("[")
-    extra_names = re.findall(r"[\w.-]+", f"{extras or ''},{egg_extras}")
+    extra_names = re.findall(r"[\w.-]+", f"{extras},{egg_extras}")
     return Package(
         canonical(egg or name),
         version,
@@ -203,7 +205,7 @@ def condition(*stated: str) -> str:
 def _marker(text: str) -> str:
     try:
         return str(Marker(text))
-    except InvalidMarker:
+    except (InvalidMarker, RecursionError):
         return text
 
 

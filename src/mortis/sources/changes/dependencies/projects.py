@@ -40,15 +40,24 @@ def read_pyproject(document: Document) -> PackageList:
     uv, poetry = tools.get("uv", {}), tools.get("poetry", {})
     sources = {canonical(name): _source_of(source) for name, source in uv.get("sources", {}).items()}
     stated = [
-        *map(from_requirement, project.get("dependencies", ())),
+        *map(from_requirement, _array(project.get("dependencies", []))),
         *_of_extras(project.get("optional-dependencies", {})),
         *_of_groups(groups),
-        *(from_requirement(one, where="group dev") for one in uv.get("dev-dependencies", ())),
+        *(from_requirement(one, where="group dev") for one in _array(uv.get("dev-dependencies", []))),
         *_of_poetry(poetry),
     ]
     placed = (replace(one, source=sources.get(one.name, one.source)) for one in stated)
     python = project.get("requires-python") or poetry.get("dependencies", {}).get("python")
-    return PackageList(one_each(placed), "asked", _python(python) | _indexes(uv, poetry))
+    dynamic = "dependencies" in project.get("dynamic", ())
+    remark = "a pyproject.toml calls its dependencies dynamic: hand over the file that lists them" if dynamic else ""
+    return PackageList(one_each(placed), "asked", _python(python) | _indexes(uv, poetry), remark=remark)
+
+
+def _array(value: Any) -> list[Any]:
+    """The entries of an array; raises TypeError for a text, whose signs are no entries."""
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no array")
+    return value
 
 
 def _python(wanted: str | None) -> dict[str, str]:
@@ -58,13 +67,13 @@ def _python(wanted: str | None) -> dict[str, str]:
 
 def _of_extras(extras: Mapping[str, Iterable[str]]) -> Iterator[Package]:
     for extra, texts in extras.items():
-        yield from (from_requirement(text, where=f"extra {canonical(extra)}") for text in texts)
+        yield from (from_requirement(text, where=f"extra {canonical(extra)}") for text in _array(texts))
 
 
 def _of_groups(groups: Mapping[str, Iterable[str | Entry]]) -> Iterator[Package]:
     """Each group's own entries: what it includes stands under the group that states it."""
     for group, entries in groups.items():
-        texts = (entry for entry in entries if isinstance(entry, str))
+        texts = (entry for entry in _array(entries) if isinstance(entry, str))
         yield from (from_requirement(text, where=f"group {canonical(group)}") for text in texts)
 
 

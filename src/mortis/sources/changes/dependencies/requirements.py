@@ -98,7 +98,8 @@ def _covered(required: list[Package]) -> Covers:
     """A list without a single range is what a tool wrote: `pip freeze` of one machine, or a lock for several."""
     if not required or not all(one.version or one.source for one in required):
         return "asked"
-    return "possible" if any(one.hashes or one.where for one in required) else "installed"
+    locked = any(one.hashes for one in required) or all(one.where for one in required)
+    return "possible" if locked else "installed"
 
 
 def _constrained(packages: tuple[Package, ...]) -> tuple[Package, ...]:
@@ -136,9 +137,10 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         begun = begun if joined else number
         comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not comment:
-            joined += line[:-1]
+            joined += line.strip("\\")  # as pip does
             continue
-        whole = re.sub(r"(^|\s)#.*$", "", joined if comment else joined + line).strip()
+        whole = joined if comment else joined + line
+        whole = (re.sub(r"(^|\s)#.*$", "", whole) if "#" in whole else whole).strip()
         joined = ""
         if whole:
             yield begun, whole
@@ -236,9 +238,10 @@ _SWITCHES = {"no_index": "--no-index", "pre": "--pre", "prefer_binary": "--prefe
 
 def _parsed(line: str, where: str) -> tuple[Package | None, argparse.Namespace]:
     """A line's package and its options; raises ValueError where it can't be read."""
-    begins = re.search(r"(?:^|\s)-{1,2}[A-Za-z]", line)
+    begins = re.search(r"(?:^|\s)--?[A-Za-z]", line)
     requirement, options = (line[: begins.start()], line[begins.start() :]) if begins else (line, "")
-    said = _KNOWN.parse_args(shlex.split(options))
+    quoted = re.search(r"""['"\\]""", options)
+    said = _KNOWN.parse_args(shlex.split(options) if quoted else options.split())  # shlex goes sign by sign
     requirement = requirement.strip() or next(iter(said.editable), "")
     if not requirement:
         return None, said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mortis.problems import InputProblem
+from mortis.sources.changes.before_after import plain
 from mortis.sources.changes.dependencies.documents import Document
 from mortis.sources.changes.dependencies.packages import Package, PackageList, canonical, one_each
 from mortis.sources.snapshot import KIND, Snapshot
@@ -14,7 +16,15 @@ def is_snapshot(document: Document) -> bool:
 
 def read_snapshot_packages(document: Document) -> PackageList:
     """The packages of a snapshot; raises InputProblem where it is none that this version reads."""
-    return packages_of(Snapshot.from_json(document.text))
+    return packages_of(opened_snapshot(document.text, document.name, document.key))
+
+
+def opened_snapshot(text: str, name: str, key: str) -> Snapshot:
+    """The snapshot in the text of a file; raises InputProblem, with the file's name, where it holds none."""
+    try:
+        return Snapshot.from_json(text)
+    except InputProblem as problem:
+        raise InputProblem(f"{key}: {name} is {problem}") from None
 
 
 def packages_of(snapshot: Snapshot) -> PackageList:
@@ -24,10 +34,10 @@ def packages_of(snapshot: Snapshot) -> PackageList:
     """
     stated = (
         Package(
-            canonical(one.name),
-            one.version,
+            canonical(plain(one.name)),
+            plain(one.version),
             hashes=frozenset({one.hash.replace("sha256:", "content:")} if one.hash else ()),
-            source=one.source,
+            source=plain(one.source),
         )
         for one in snapshot.packages
     )

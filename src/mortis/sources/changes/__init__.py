@@ -26,7 +26,7 @@ def _told(compare: Callable[..., Comparison]) -> ChangeReader:
     """The reader that compares two files, and tells what was compared."""
 
     def read(stated: BeforeAfter, context: ReadingContext) -> tuple[Change, ...]:
-        found = compare(stated, root=context.root, key=context.key)
+        found = compare(stated, root=context.root, key=context.key, name=context.name)
         context.tell(found.note)
         return found.changes
 

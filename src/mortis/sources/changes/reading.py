@@ -11,7 +11,7 @@ from typing import Any
 from mortis.case import BeforeAfter
 from mortis.problems import InputProblem, WorkProblem, listed
 from mortis.records import Change, ChangedPart, Window
-from mortis.sources.tables import neighbours
+from mortis.sources.files import neighbours
 
 MOST_BYTES = 4 << 20
 MOST_NAMED = 3

@@ -162,9 +162,7 @@ def _named(series: Sequence[MetricSeries], shifts: Sequence[Shift], gate: Gate) 
     return tuple(sorted(best.values(), key=lambda at: (-shifts[at].score, series[shifts[at].index].title)))
 
 
-def _failure(
-    search: _Search, shown: Sequence[int], began: dict[int, Began | None], onset: Onset | None
-) -> Began:
+def _failure(search: _Search, shown: Sequence[int], began: dict[int, Began | None], onset: Onset | None) -> Began:
     """The interval in which the failure began, as far as it is known."""
     if onset is not None:
         return Began(onset.best, onset.low, onset.high)

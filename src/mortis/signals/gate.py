@@ -16,7 +16,9 @@ MARGIN = 1.25  # as in the other steps: what moved must leave the range of the h
 MOST_FALSE = 0.05  # of the healthy stretches, had each been taken for an incident
 MOST_Q = 0.05
 MAIN_KIND, MAIN_PART = (False, False), 0.9  # shifts that last, of series that vary, and their part of the alarms
-LEAST_USUAL = 1.0  # in units of the series' scale: where healthy stretches don't move at all, ratios to them mean nothing
+LEAST_USUAL = (
+    1.0  # in units of the series' scale: where healthy stretches don't move at all, ratios to them mean nothing
+)
 LEAST_SPREAD = 0.25  # of a healthy stretch's score, for the same reason
 
 
@@ -78,7 +80,12 @@ def _margins(kinds: Sequence[tuple[bool, bool]], records: Floats) -> Floats:
     found = np.empty(len(kinds))
     for kind in set(kinds):
         of_kind = np.array([one == kind for one in kinds])
-        found[of_kind] = max(MARGIN, seldom_exceeded(records[of_kind].max(axis=0), MOST_FALSE * (MAIN_PART if kind == MAIN_KIND else (1 - MAIN_PART) / 2)))
+        found[of_kind] = max(
+            MARGIN,
+            seldom_exceeded(
+                records[of_kind].max(axis=0), MOST_FALSE * (MAIN_PART if kind == MAIN_KIND else (1 - MAIN_PART) / 2)
+            ),
+        )
     return found
 
 

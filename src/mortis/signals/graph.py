@@ -134,6 +134,8 @@ def walk(graph: CallGraph, symptom: str, moved: Iterable[Moved]) -> tuple[Candid
 
 
 def _candidate(one: Moved, rank: float, path: tuple[str, ...], callers: list[str]) -> Candidate:
-    called = " and ".join((", ".join(callers[:3]), f"{len(callers) - 3} more")) if len(callers) > 3 else ", ".join(callers)
+    called = (
+        " and ".join((", ".join(callers[:3]), f"{len(callers) - 3} more")) if len(callers) > 3 else ", ".join(callers)
+    )
     reason = f"{one.title} moved with the symptom (correlation {one.match:.2f}); called by {called}, which moved too"
     return Candidate(one.node, rank, one.match, one.title, path, tuple(callers), reason)

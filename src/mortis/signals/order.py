@@ -32,7 +32,9 @@ def begin_of(one: MetricSeries, direction: Harm, *, baseline: Window, incident: 
     >>> day = [datetime(2024, 1, d, tzinfo=UTC) for d in (1, 5, 6)]
     >>> seconds = int(day[0].timestamp()) + np.arange(120) * 3600
     >>> values = np.resize([1.0, 2.0, 1.5, 2.5, 1.0], 120) + 9.0 * (np.arange(120) >= 100)
-    >>> began = begin_of(MetricSeries("cpu", seconds, values), "up", baseline=Window(*day[:2]), incident=Window(*day[1:]))
+    >>> began = begin_of(
+    ...     MetricSeries("cpu", seconds, values), "up", baseline=Window(*day[:2]), incident=Window(*day[1:])
+    ... )
     >>> began.best.isoformat(), (began.high - began.low).total_seconds() / 3600
     ('2024-01-05T04:00:00+00:00', 1.0)
 

@@ -11,7 +11,7 @@ import numpy as np
 from mortis.profiles import Floats
 from mortis.records import Harm, Window
 from mortis.signals.direction import harm_of
-from mortis.signals.season import DAY, Flags, Ints, median, without_season
+from mortis.signals.season import DAY, Flags, Ints, mean, median, without_season
 from mortis.signals.worst import BRIEF, FEWEST_POINTS, LASTING, Ordered
 from mortis.telemetry import MetricSeries
 
@@ -232,19 +232,13 @@ def _yardstick(raw: Floats, values: Floats, cuts: _Cuts) -> tuple[Floats, Floats
     known = values[:, cuts.baseline]
     center = median(known)
     off = np.abs(known - center[:, None])
-    size = _mean(np.abs(raw[:, cuts.baseline]))
-    floor = RELATIVE_FLOOR * np.where(size > 0, size, _mean(np.abs(raw[:, cuts.incident])))
+    size = mean(np.abs(raw[:, cuts.baseline]))
+    floor = RELATIVE_FLOOR * np.where(size > 0, size, mean(np.abs(raw[:, cuts.incident])))
     by_median = MAD_TO_SIGMA * median(off)
     equal = by_median <= floor
-    scale = np.where(equal, np.maximum(MEAN_DEVIATION_TO_SIGMA * _mean(off), floor), by_median)
+    scale = np.where(equal, np.maximum(MEAN_DEVIATION_TO_SIGMA * mean(off), floor), by_median)
     # Where all is zero in both windows nothing moved, whatever the unit.
     return center, np.where(scale > 0, scale, 1.0), equal
-
-
-def _mean(values: Floats) -> Floats:
-    """The mean of what is known of each series, zero where nothing is."""
-    seen = np.isfinite(values)
-    return np.asarray(np.where(seen, values, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1))
 
 
 def _shifts(batch: _Batch, whose: Sequence[int], names: Sequence[str]) -> Iterator[Shift]:

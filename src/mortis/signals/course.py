@@ -10,7 +10,7 @@ import numpy as np
 from mortis.profiles import Floats
 from mortis.records import Harm, Window
 from mortis.signals.season import Ints, without_season
-from mortis.signals.shift import worst
+from mortis.signals.worst import LASTING, Ordered
 from mortis.telemetry import MetricSeries
 
 MOST_BUCKETS = 400
@@ -48,7 +48,7 @@ class Course:
         if not np.isfinite(normal).any():
             return np.full(len(values), np.nan)
         usual = float(np.nanmedian(normal))
-        top = float(worst(values[self.incident :])[1]) - usual
+        top = float(Ordered.of(values[self.incident :]).medians(LASTING)[1]) - usual
         if not top > 0:
             return np.where(self.n > 0, 0.0, np.nan)
         return np.asarray(np.clip((values - usual) / top, 0.0, 1.0))

@@ -50,8 +50,8 @@ def judge(shifts: Sequence[Shift]) -> Gate:
     A shift is named where its score is at least its margin times the largest of its healthy stretches, and its q-value
     is at most 5 %. The margin is a quarter beyond, or more where the baseline asks for it: every healthy stretch is
     held to the others in turn, and the margin is raised until at most one in twenty would have been named anything.
-    Shifts of a kind (of series that are mostly equal or not, brief or not) have a margin together, and a part of the one
-    in twenty: else a few counters of rare errors would hide all others.
+    Lasting shifts, brief ones, and those of series that are mostly equal have a margin each, and a part of the one in
+    twenty: else a few counters of rare errors would hide all others.
 
     >>> calm = np.array([0.5, 0.8, 1.2, 0.7, 0.9, 1.1])
     >>> gate = judge([Shift(i, "up", "up", score, calm, 0, 0, 3, 9) for i, score in enumerate((1.3, 9.0))])
@@ -83,7 +83,7 @@ def _margins(kinds: Sequence[tuple[bool, bool]], records: Floats) -> Floats:
         found[of_kind] = max(
             MARGIN,
             seldom_exceeded(
-                records[of_kind].max(axis=0), MOST_FALSE * (MAIN_PART if kind == MAIN_KIND else (1 - MAIN_PART) / 3)
+                records[of_kind].max(axis=0), MOST_FALSE * (MAIN_PART if kind == MAIN_KIND else (1 - MAIN_PART) / 2)
             ),
         )
     return found

@@ -36,12 +36,18 @@ class _Places:
     cycle and phase.
     """
 
+    period: int
     phase: Ints
     first: Ints
     cycle: Ints
     cell_phase: Ints
     cycles: int
     phases: int
+
+    @property
+    def widening(self) -> float:
+        """How many times less the cycles' mean leaves of these very cycles than of another one."""
+        return float(np.sqrt((self.cycles + 1) / (self.cycles - 1)))
 
 
 def without_season(values: Floats, seconds: Ints, known: slice, *, needed: slice) -> Level:
@@ -60,26 +66,14 @@ def without_season(values: Floats, seconds: Ints, known: slice, *, needed: slice
     Source: seasonal adjustment by phase medians; the widening is that of a mean of n cycles, ((n + 1) / (n - 1)) ** 0.5.
     """
     level = Level(values, np.zeros(len(values), dtype=np.int64), np.ones(len(values)))
-    if len(seconds) < 2 or not len(seconds[known]):
+    if not len(seconds[known]):
         return level
-    best = _spread(values[:, known])
-    step = max(HOUR, int(np.median(np.diff(seconds))))
-    for period, phase_length in ((DAY, step), (WEEK, min(DAY, step))):
+    step = max(HOUR, int(np.median(np.diff(seconds)))) if len(seconds) > 1 else HOUR
+    least = np.full(len(values), np.inf)
+    for period, phase_length in ((DAY, step), (WEEK, step if step < DAY else DAY)):
         places = _places(seconds, known, period, phase_length)
-        if places is None:
-            continue
-        profile = _profile(values[:, known], places)
-        widening = float(np.sqrt((places.cycles + 1) / (places.cycles - 1)))
-        left = values - profile[:, places.phase]
-        spread = widening * _spread(left[:, known])
-        there = np.isfinite(profile[:, np.unique(places.phase[needed])]).all(axis=1)
-        better = there & (spread < best * np.where(level.period == 0, WORTH, 1.0))
-        level = Level(
-            np.where(better[:, None], left, level.values),
-            np.where(better, period, level.period),
-            np.where(better, widening, level.widening),
-        )
-        best = np.where(better, spread, best)
+        if places is not None:
+            level, least = _if_better(level, least, values, _Profile.of(values[:, known], places), needed)
     return level
 
 
@@ -94,19 +88,57 @@ def _places(seconds: Ints, known: slice, period: int, phase_length: int) -> _Pla
     cycle = baseline // period
     cell = cycle * phases + phase[known]
     first = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
-    return _Places(phase, first, cycle[first] - cycle[0], phase[known][first], cycles, phases)
+    return _Places(period, phase, first, cycle[first] - cycle[0], phase[known][first], cycles, phases)
 
 
-def _profile(values: Floats, places: _Places) -> Floats:
-    """The level of each phase, (series, phases); not a number where fewer than two cycles show it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Profile:
+    """The level of each phase (series, phases), and what it leaves of the baseline's cells beside what there is."""
+
+    places: _Places
+    levels: Floats
+    spread: Floats
+    left: Floats
+
+    @classmethod
+    def of(cls, values: Floats, places: _Places) -> _Profile:
+        """The median over the cycles of the means by cell; not a number where fewer than two cycles show a phase."""
+        seen = np.isfinite(values)
+        total = np.add.reduceat(np.where(seen, values, 0.0), places.first, axis=1)
+        count = np.add.reduceat(seen, places.first, axis=1, dtype=np.float64)
+        by_cycle = np.full((len(values), places.phases, int(places.cycle.max()) + 1), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            by_cycle[:, places.cell_phase, places.cycle] = total / count
+        shown = np.isfinite(by_cycle).sum(axis=-1) >= FEWEST_CYCLES
+        levels = np.where(shown, median(by_cycle), np.nan)
+        cells = by_cycle.reshape(len(values), -1)
+        left = places.widening * _mean_size((by_cycle - levels[..., None]).reshape(cells.shape))
+        return cls(places, levels, _mean_size(cells - mean(cells)[:, None]), left)
+
+
+def _if_better(level: Level, least: Floats, values: Floats, profile: _Profile, needed: slice) -> tuple[Level, Floats]:
+    """The level without the profile's season where that leaves less than others, and enough less than there is."""
+    there = np.isfinite(profile.levels[:, np.unique(profile.places.phase[needed])]).all(axis=1)
+    better = there & (profile.left < np.minimum(least, WORTH * profile.spread))
+    if not better.any():
+        return level, least
+    flat = level.values.copy()
+    flat[better] = values[better] - profile.levels[better][:, profile.places.phase]
+    places = profile.places
+    period, widening = (
+        np.where(better, new, old) for new, old in ((places.period, level.period), (places.widening, level.widening))
+    )
+    return Level(flat, period, widening), np.where(better, profile.left, least)
+
+
+def mean(values: Floats) -> Floats:
+    """The mean of what is known of each series, (series, points); zero where nothing is."""
     seen = np.isfinite(values)
-    total = np.add.reduceat(np.where(seen, values, 0.0), places.first, axis=1)
-    count = np.add.reduceat(seen, places.first, axis=1, dtype=np.float64)
-    by_cycle = np.full((len(values), int(places.cycle.max()) + 1, places.phases), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        by_cycle[:, places.cycle, places.cell_phase] = total / count
-    cycles = np.isfinite(by_cycle).sum(axis=1)
-    return np.where(cycles >= FEWEST_CYCLES, median(np.moveaxis(by_cycle, 1, -1)), np.nan)
+    return np.asarray(np.where(seen, values, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1))
+
+
+def _mean_size(values: Floats) -> Floats:
+    return mean(np.abs(values))
 
 
 def median(values: Floats) -> Floats:
@@ -122,15 +154,7 @@ def median(values: Floats) -> Floats:
 
 def between(ordered: Floats, low: Ints, high: Ints, there: Flags) -> Floats:
     """The mean of two entries of the last axis, by their places; not a number where `there` is false."""
-    ends = (np.where(there, place, 0)[..., None] for place in (low, high))
-    a, b = (np.take_along_axis(ordered, place, axis=-1)[..., 0] for place in ends)
+    rows = ordered.reshape(-1, ordered.shape[-1])
+    at = np.arange(len(rows))
+    a, b = (rows[at, np.where(there, place, 0).ravel()].reshape(there.shape) for place in (low, high))
     return np.where(there, a + (b - a) / 2, np.nan)
-
-
-def _spread(values: Floats) -> Floats:
-    """The mean absolute deviation of each series; zero where nothing is known."""
-    seen = np.isfinite(values)
-    n = np.maximum(seen.sum(axis=1), 1)
-    filled = np.where(seen, values, 0.0)
-    mean = filled.sum(axis=1) / n
-    return np.asarray(np.where(seen, np.abs(filled - mean[:, None]), 0.0).sum(axis=1) / n)

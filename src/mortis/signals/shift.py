@@ -11,21 +11,19 @@ import numpy as np
 from mortis.profiles import Floats
 from mortis.records import Harm, Window
 from mortis.signals.direction import harm_of
-from mortis.signals.season import DAY, Flags, Ints, between, median, without_season
+from mortis.signals.season import DAY, Flags, Ints, mean, median, without_season
+from mortis.signals.worst import BRIEF, FEWEST_POINTS, LASTING, Ordered
 from mortis.telemetry import MetricSeries
 
-FEWEST_POINTS = (
-    3  # in the incident, and in a healthy stretch: one point may be a slip, and the worst of two is one point
-)
 FEWEST_BASELINE = 20
 FEWEST_STRETCHES = 3
 MOST_STRETCHES = 500
 ENOUGH_BY_CLOCK = 20  # stretches at the incident's hour of the day: as many as tell one in twenty
 LONGEST_STRETCH = 0.25  # of the baseline, so that there are four at least
-LASTING, BRIEF = 0.25, 0.0  # the share of a window's points that are its worst, three points at least
 RELATIVE_FLOOR = 1e-3
 MAD_TO_SIGMA = 1.4826
 MEAN_DEVIATION_TO_SIGMA = 1.2533
+DIRECTIONS: tuple[Harm, ...] = ("down", "up")
 BLOCK = 1 << 20  # values worked on at once, so that they stay in the processor's cache
 
 
@@ -45,11 +43,11 @@ class Stretches:
 class Shift:
     """How far one series moved in one direction, `index` being its place among those handed in.
 
-    `score` is how far the median of the incident's worst points lies from the baseline's median, in units of the
-    baseline's spread, positive where it lies in `direction`: of the worst `taken` among its `points`. `healthy` is the
-    same figure for every healthy stretch, not a number where the series has too few points in it. `mostly_equal` says
-    that more than half of the baseline's points are the same, `brief` that three points are taken instead of a quarter. `harm` is the
-    direction known to be for the worse, `center` and `level` are the baseline's median and that of the worst points, as
+    `score` is how far the median of the worst `taken` among the incident's `points` lies from the baseline's median, in
+    units of the baseline's spread, positive where it lies in `direction`. `healthy` is the same figure for every healthy
+    stretch, not a number where the series has too few points in it. `brief` says that three points are taken instead of
+    a quarter, `mostly_equal` that more than half of the baseline's are the same. `harm` is the
+    direction known to be for the worse; `center` and `level` are the baseline's median and that of the worst points, as
     the series has them (its season included).
     """
 
@@ -91,15 +89,15 @@ class Measured:
 def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident: Window) -> Measured:
     """How far each series moved, in its direction of harm where its name tells it, else both ways.
 
-    There is a shift for the worst quarter of the incident's points, and one for the worst three where these are fewer:
-    a failure may be much shorter than the window that holds it.
+    There is a shift for the worst quarter of the incident's points, and one for the worst three where these are fewer
+    and the baseline's points vary: a failure may be much shorter than the window that holds it.
 
     >>> from datetime import UTC, datetime
     >>> moments = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 3, 4)]
     >>> seconds = np.arange(72) * 3600 + int(moments[0].timestamp())
     >>> calm = np.resize([10.0, 11.0, 12.0, 11.0, 10.0], 72)
     >>> slow = MetricSeries("latency", seconds, np.where(seconds < moments[1].timestamp(), calm, calm + 50))
-    >>> shift, _ = measure_shifts([slow], baseline=Window(*moments[:2]), incident=Window(*moments[1:])).shifts
+    >>> (shift,) = measure_shifts([slow], baseline=Window(*moments[:2]), incident=Window(*moments[1:])).shifts
     >>> shift.direction, round(shift.score, 1), round(shift.usual, 1), shift.level
     ('up', 34.4, 0.9, 62.0)
 
@@ -119,10 +117,8 @@ def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident
         names = [series[at].name for at in whose]
         found = list(_shifts(_Batch.of(values[usable], seconds, cuts), whose, names))
         judged = {shift.index for shift in found}
-        few = Unjudged(
-            "", f"fewer than {FEWEST_STRETCHES} healthy stretches of the baseline hold {FEWEST_POINTS} points"
-        )
-        unjudged |= {at: Unjudged(series[at].title, few.why) for at in whose if at not in judged}
+        few = f"fewer than {FEWEST_STRETCHES} healthy stretches of the baseline hold {FEWEST_POINTS} points"
+        unjudged |= {at: Unjudged(series[at].title, few) for at in whose if at not in judged}
         shifts += found
     shifts.sort(key=lambda shift: (shift.index, shift.direction, -shift.taken))
     return Measured(tuple(shifts), tuple(unjudged[at] for at in sorted(unjudged)), stretches)
@@ -228,69 +224,59 @@ class _Batch:
 
 
 def _yardstick(raw: Floats, values: Floats, cuts: _Cuts) -> tuple[Floats, Floats, Flags]:
-    """The baseline's median and scale: the MAD's, or where most points are equal (the third) that of the mean deviation.
+    """The baseline's median, its scale, and whether most points are equal.
 
-    Neither counts below a thousandth of the baseline's mean size. A baseline of zeros alone has no size: what leaves it
-    is measured by the incident's.
+    The scale is the MAD's, or where most points are equal that of the mean deviation. Neither counts below a thousandth
+    of the baseline's mean size. A baseline of zeros alone has none: what leaves it is measured by the incident's.
     """
     known = values[:, cuts.baseline]
     center = median(known)
     off = np.abs(known - center[:, None])
-    size = _mean(np.abs(raw[:, cuts.baseline]))
-    floor = RELATIVE_FLOOR * np.where(size > 0, size, _mean(np.abs(raw[:, cuts.incident])))
+    size = mean(np.abs(raw[:, cuts.baseline]))
+    floor = RELATIVE_FLOOR * np.where(size > 0, size, mean(np.abs(raw[:, cuts.incident])))
     by_median = MAD_TO_SIGMA * median(off)
     equal = by_median <= floor
-    scale = np.where(equal, np.maximum(MEAN_DEVIATION_TO_SIGMA * _mean(off), floor), by_median)
+    scale = np.where(equal, np.maximum(MEAN_DEVIATION_TO_SIGMA * mean(off), floor), by_median)
     # Where all is zero in both windows nothing moved, whatever the unit.
     return center, np.where(scale > 0, scale, 1.0), equal
 
 
-def _mean(values: Floats) -> Floats:
-    seen = np.isfinite(values)
-    return np.asarray(np.where(seen, values, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1))
-
-
-def _shifts(batch: _Batch, whose: list[int], names: list[str]) -> Iterator[Shift]:
+def _shifts(batch: _Batch, whose: Sequence[int], names: Sequence[str]) -> Iterator[Shift]:
     """The shifts of a batch; none for a series that too few healthy stretches hold."""
     inside = batch.cuts.incident
-    points = np.isfinite(batch.values[:, inside]).sum(axis=1)
     offsets = (batch.values - batch.center[:, None]) / batch.scale[:, None]
-    stretches = _cut(offsets, batch.cuts)
-    count = (np.isfinite(stretches).sum(axis=2) >= FEWEST_POINTS).sum(axis=1)
+    stretches, incident, raw = map(Ordered.of, (_cut(offsets, batch.cuts), offsets[:, inside], batch.raw[:, inside]))
+    count = stretches.enough.sum(axis=1)
     # A stretch is compared with a median and a season that it helped to make; the incident is not.
     apart = (batch.widening * np.where(count > 1, count / np.maximum(count - 1, 1), 1.0))[:, None]
     center = median(batch.raw[:, batch.cuts.baseline])
+    usual_points = np.maximum(median(stretches.known.astype(np.float64)), FEWEST_POINTS)
     for share in (LASTING, BRIEF):
-        healthy = _by_direction(apart, worst(stretches, share))
-        score = _by_direction(1.0, worst(offsets[:, inside], share))
-        level = worst(batch.raw[:, inside], share)
-        taken = _taken(points, share)
-        asked = (count >= FEWEST_STRETCHES) & ((share == LASTING) | (taken < _taken(points, LASTING)))
+        # Three of few points are a larger share of them: the same is then taken of a longer incident.
+        alike = np.maximum(share, FEWEST_POINTS / usual_points)
+        healthy, score, level = stretches.medians(share), incident.medians(alike), raw.medians(alike)
+        taken = incident.taken(alike)
+        asked = count >= FEWEST_STRETCHES
+        if share == BRIEF:
+            # Where most points are equal, brief departures are what the baseline is made of.
+            asked &= ~batch.mostly_equal & (taken < incident.taken(LASTING))
         for row in np.flatnonzero(asked).tolist():
             harm = harm_of(names[row])
-            for way in _directions(harm):
+            for way in DIRECTIONS if harm is None else (harm,):
+                sign, side = (1.0, 1) if way == "up" else (-1.0, 0)
                 yield Shift(
                     index=whose[row],
                     direction=way,
                     harm=harm,
-                    score=float(score[way][row]),
-                    healthy=healthy[way][row],
+                    score=sign * float(score[side][row]),
+                    healthy=sign * apart[row] * healthy[side][row],
                     center=float(center[row]),
-                    level=float(level[way == "up"][row]),
+                    level=float(level[side][row]),
                     taken=int(taken[row]),
-                    points=int(points[row]),
+                    points=int(incident.known[row]),
                     mostly_equal=bool(batch.mostly_equal[row]),
                     brief=share == BRIEF,
                 )
-
-
-def _directions(harm: Harm | None) -> tuple[Harm, ...]:
-    return ("down", "up") if harm is None else (harm,)
-
-
-def _by_direction(factor: Floats | float, ends: tuple[Floats, Floats]) -> dict[Harm, Floats]:
-    """Offsets of the lowest and the highest points as scores: positive in their own direction."""
-    return {"down": -factor * ends[0], "up": factor * ends[1]}
 
 
 def _cut(values: Floats, cuts: _Cuts) -> Floats:
@@ -300,25 +286,3 @@ def _cut(values: Floats, cuts: _Cuts) -> Floats:
     inside = place < cuts.stop[:, None]
     taken = values[:, np.minimum(place, values.shape[1] - 1)]
     return np.where(inside, taken, np.nan)
-
-
-def worst(values: Floats, share: float = LASTING) -> tuple[Floats, Floats]:
-    """The medians of the lowest and of the highest `share` of points over the last axis, three points at least.
-
-    Not a number where there are fewer than three.
-
-    >>> low, high = worst(np.array([5.0, 1.0, 9.0, 2.0, 8.0]))
-    >>> float(low), float(high)
-    (2.0, 8.0)
-    """
-    ordered = np.sort(values, axis=-1)
-    known = np.isfinite(values).sum(axis=-1)
-    taken = _taken(known, share)
-    there = known >= FEWEST_POINTS
-    near, far = (taken - 1) // 2, taken // 2
-    return between(ordered, near, far, there), between(ordered, known - 1 - far, known - 1 - near, there)
-
-
-def _taken(known: Ints, share: float) -> Ints:
-    """How many of a window's points are its worst."""
-    return np.maximum(FEWEST_POINTS, np.ceil(share * known).astype(np.int64))

@@ -1,0 +1,1 @@
+"""Step 2: what the systems around the model told of themselves, in metric series and in log lines."""

@@ -212,13 +212,24 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class LogTemplate:
-    """A kind of log line that is new, surged or gone."""
+    """A kind of log line that is new, surged, gone, or escalated: written at a higher level than before.
+
+    `level` is that of most of its lines; of an escalated one, that which more of them bear now, and the lines counted
+    are those at that level or above. `ratio` is the rate in the incident in multiples of the baseline's, None where it
+    had none. `first_seen` is its first time in the incident and `first_line` the file and line there. `scope` names
+    what nearly all of its lines have in common, and most others don't (service, version, log ...).
+    """
 
     template: str
-    change: Literal["new", "surged", "gone"]
+    change: Literal["new", "surged", "gone", "escalated"]
     baseline: int
     incident: int
     q: float
+    level: str = ""
+    ratio: Interval | None = None
+    first_seen: datetime | None = None
+    first_line: str = ""
+    scope: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ REACHED: Mapping[Reach, float] = {"hit": 1.0, "not stated": 0.7, "not comparable
 NAMES_NOTHING = 0.75
 KIND_UNDECIDED, KIND_UNFIT, KIND_HARMLESS = 0.6, 0.25, 0.05
 FITS, POSSIBLE = 0.4, 0.15
+LEAST = 0.001  # zero is for what is refuted
 
 # How far a cause's verdict says that it is the one. What was refuted, or never looked at, says nothing.
 BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.8, "inconclusive": 0.4, "not_tested": 0.4}
@@ -126,7 +127,9 @@ def _judged(change: Change, failure: _Failure) -> _Judged:
     names = _named(change, failure.causes, failure.hit)
     figure = time.figure * REACHED[scope.reach] * kind * (1.0 if names else NAMES_NOTHING)
     named = f"it names {listed(names, most=4)}" if names else ""
-    return _Judged(change, round(figure, 3), tuple(part for part in (time.said, scope.said, why, named) if part))
+    return _Judged(
+        change, max(round(figure, 3), LEAST), tuple(part for part in (time.said, scope.said, why, named) if part)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,13 @@ def _named(change: Change, causes: Sequence[Cause], hit: Sequence[Where] = ()) -
     """What a change names of what was found: features, versions and libraries of the causes, values of those hit."""
     said = [change.summary, *(text for part in change.parts for text in (part.name, part.before, part.after) if text)]
     text = " . ".join(map(_spelled, said))
-    return tuple(dict.fromkeys(name for name in _findings(causes, hit) if _spelled(name) in text))
+    return tuple(dict.fromkeys(name for name in _findings(causes, hit) if _is_in(name, text)))
+
+
+def _is_in(name: str, text: str) -> bool:
+    """Whether a text holds a name's words, the last one perhaps in the plural."""
+    words = _spelled(name).rstrip()
+    return bool(words) and (f"{words} " in text or f"{words}s " in text)
 
 
 def _findings(causes: Sequence[Cause], hit: Sequence[Where]) -> Iterator[str]:

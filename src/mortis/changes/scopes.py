@@ -63,7 +63,7 @@ def scope_fit(scope: Where, hit: Sequence[Where], *, model: Served | None = None
     if answers and all(answer is False for answer in answers):
         return ScopeFit("elsewhere", f"{shown}, and the failure is where {_groups(scope, hit)}")
     if any(answers):
-        return ScopeFit("hit", f"{shown}, and so is the failure's ({in_words(hit[answers.index(True)])})")
+        return ScopeFit("hit", f"{shown}, where the failure is")
     if any(_bears(value, model.name) for value in scope.values()):
         return ScopeFit("hit", f"{shown}, the model's own")
     return ScopeFit("not comparable", f"{shown}, which can't be held against who was hit")

@@ -69,7 +69,7 @@ def read_settings(file: Path, key: str) -> Settings:
     try:
         values = dict(islice(read(read_text(file, key)), MOST_VALUES + 1))
     except _Unreadable as why:
-        raise InputProblem(f"{key}: {file.name}: {why}") from None
+        raise InputProblem(f"{key}: {file.name}: {' '.join(str(why).split())}") from None
     except RecursionError:
         raise InputProblem(f"{key}: {file.name}: it is nested too deeply to be compared") from None
     if len(values) > MOST_VALUES:
@@ -241,7 +241,7 @@ def _ini(text: str) -> Iterator[tuple[KeyPath, Value]]:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise _Unreadable(f"not INI: {' '.join(str(error).split())}") from None
+        raise _Unreadable(f"not INI: {error}") from None
     for section in parser.sections():
         for key, value in parser.items(section):
             yield (section, key), Value("text", value or "")

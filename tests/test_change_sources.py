@@ -938,8 +938,8 @@ BROKEN = [
     ("a spreadsheet", {"events": "deploys.xlsx"}, r"unknown kind of file '\.xlsx'; known: "),
     (
         "a pair half there",
-        stated("config", "befor.yaml"),
-        r"changes\.0\.config\.before: no such file: befor\.yaml .*did you mean 'before\.yaml'",
+        stated("config", "before1.yaml"),
+        r"changes\.0\.config\.before: no such file: before1\.yaml .*did you mean 'before\.yaml'",
     ),
     (
         "an empty file",

@@ -435,6 +435,12 @@ class TestStatement:
             "hit, 1 unlikely); not handed over: dependency files, configuration"
         )
 
+    def test_a_lead_is_named_where_nothing_fits_but_something_may(self):
+        ledger = rank_changes([change("events.1", "code", summary="tidy up")], onset=ONSET, causes=[UNIT])
+        assert ledger.statement == (
+            "1 change is on record, and none fits the failure (1 possible); the first to look at is events.1 (tidy up)"
+        )
+
     def test_without_any_change_it_names_what_was_not_handed_over(self):
         assert rank_changes([], onset=ONSET, unrecorded=["data schemas"]).statement == (
             "no change is on record; not handed over: data schemas"
@@ -501,5 +507,5 @@ class TestReview:
 def test_thresholds_are_in_order():
     """A change of the right kind inside the interval fits though it names nothing; one of the wrong kind never does."""
     inside = ranking.REACHED["not stated"] * ranking.NAMES_NOTHING
-    assert inside * 1.0 >= FITS > inside * ranking.KIND_UNDECIDED
+    assert inside * BELIEF["supported"] >= FITS > inside * ranking.KIND_UNDECIDED
     assert ranking.KIND_UNFIT < FITS

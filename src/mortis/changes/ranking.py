@@ -18,17 +18,17 @@ from mortis.changes.scopes import Reach, Served, Where, hit_by_cause, scope_fit
 from mortis.problems import listed
 from mortis.records import Cause, CauseVerdict, Change, Onset, Window
 
-HALF_LIFE = timedelta(days=3)
+HALF_LIFE = timedelta(days=2)
 SHORTLY = timedelta(hours=1)
 TIME_UNKNOWN = 0.4
 REACHED: Mapping[Reach, float] = {"hit": 1.0, "not stated": 0.7, "not comparable": 0.5, "elsewhere": 0.0}
 NAMES_NOTHING = 0.75
 KIND_UNDECIDED, KIND_UNFIT, KIND_HARMLESS = 0.6, 0.25, 0.05
-FITS, POSSIBLE = 0.4, 0.15
+FITS, POSSIBLE = 0.5, 0.15
 LEAST = 0.001  # zero is for what is refuted
 
 # How far a cause's verdict says that it is the one. What was refuted, or never looked at, says nothing.
-BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.8, "inconclusive": 0.4, "not_tested": 0.4}
+BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.96, "inconclusive": 0.4, "not_tested": 0.4}
 STANDING: tuple[CauseVerdict, ...] = ("confirmed", "supported")
 _LEADING: tuple[CauseVerdict, ...] = (*STANDING, "inconclusive")
 _HARMLESS = frozenset({"docs", "tests"})
@@ -262,8 +262,10 @@ def _statement(judged: Sequence[_Judged], standing: Sequence[Cause], unrecorded:
     told = [f"{count:,} {because}" for because, count in reasons.most_common()]
     told += [f"{count:,} {word}" for word, count in _leads(judged) if count]
     alone = [one.id for one in standing if not LINKS.get(one.id)]
+    lead = judged[0].change
+    told_lead = f"; the first to look at is {lead.id} ({lead.summary})" if judged[0].ranking >= POSSIBLE else ""
     needs_none = f"; {' and '.join(alone)} needs none" if alone and len(alone) == len(standing) else ""
-    return f"{n}, and none fits the failure ({', '.join(told)}){needs_none}{missing}"
+    return f"{n}, and none fits the failure ({', '.join(told)}){told_lead}{needs_none}{missing}"
 
 
 def _leads(judged: Sequence[_Judged]) -> tuple[tuple[str, int], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -14,7 +15,8 @@ from mortis.clarify.metrics import metric_for
 from mortis.clarify.season import season_of, shift_beside_baseline
 from mortis.clarify.series import series_of
 from mortis.clarify.verdict import MetricShift, rule
-from mortis.profiles import Cell, Profile, Tally
+from mortis.engine.dataset import LABEL_AGE
+from mortis.profiles import Cell, NumberProfile, Profile, Tally
 from mortis.records import Interval, Window
 
 DAY = 86_400
@@ -62,6 +64,47 @@ def test_excess_errors_are_what_the_baseline_would_not_have_made():
     failure = clarified([*QUIET, 200, 190, 205, 210, 195], split=21).failure
     assert failure.impact.excess_errors.value == pytest.approx(1000 - 5000 * sum(QUIET) / 21_000)
     assert failure.impact.predictions == 5000
+
+
+def test_what_came_after_the_failure_recovered_is_not_counted_as_hit():
+    """Three bad days in a stated window of eight: the rows and the excess errors are those of the three days."""
+    failure = clarified([*QUIET, 400, 420, 410, 99, 101, 97, 103, 100], split=21).failure
+    assert failure.incident_window == days(21, 29)
+    assert (failure.onset.best, failure.onset.recovered) == (days(21, 24).start, days(21, 24).end)
+    assert failure.impact.predictions == 3000
+    assert failure.impact.excess_errors.value == pytest.approx(1230 - 3000 * sum(QUIET) / 21_000)
+
+
+def timed(errors: list[int], n: int = 1000) -> Profile:
+    """The same log with the labels' ages: all arrived within a day."""
+    profile = profile_of(errors, n)
+    ages = Tally.of({(*cell, "tn"): {"bin:0": float(n)} for cell in profile.outcomes.cells})
+    return replace(profile, numbers={LABEL_AGE: NumberProfile((24.0,), 0.0, ages)})
+
+
+@given(st.integers(3, 30), st.data())
+def test_windows_that_are_found_follow_each_other_whenever_the_labels_were_taken_out(size, data):
+    """Each holds a bucket and none is reversed, though the labels be immature before the stated baseline ends."""
+    errors = data.draw(st.lists(st.integers(0, 200), min_size=size, max_size=size))
+    split = data.draw(st.none() | st.integers(1, size - 1))
+    as_of = days(0, data.draw(st.integers(1, size + 2))).end
+    baseline = days(data.draw(st.integers(0, split - 1)), split) if split else None
+    profile = timed(errors)
+    stated = Stated(days(0, size), baseline, as_of=as_of)
+    rng = np.random.default_rng(0)
+    failure = clarify(profile, profile.quality, metric_for("accuracy", "binary"), stated, rng=rng).failure
+    before, after = failure.baseline_window, failure.incident_window
+    assert before.start < before.end <= after.start < after.end
+
+
+def test_an_incident_reaches_beyond_a_stated_baseline_though_labels_be_young_before_its_end():
+    """Labels of the last of twenty baseline days have not matured: the first day after the baseline is looked at."""
+    profile = timed([*QUIET[:18], 200, 210, 205, 199, 202])
+    stated = Stated(days(0, 23), days(0, 20), as_of=days(0, 20).end)
+    failure = clarify(
+        profile, profile.quality, metric_for("accuracy", "binary"), stated, rng=np.random.default_rng(0)
+    ).failure
+    assert failure.incident_window.end == days(0, 21).end
 
 
 def test_only_the_affected_part_of_a_stated_window_is_judged():

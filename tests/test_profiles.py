@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import reduce
 from operator import add
 from typing import Any
@@ -24,6 +25,7 @@ from mortis.profiles import (
     Tally,
     merge,
 )
+from mortis.records import Window
 
 EDGES, CENTRE = (0.0, 1.0, 5.0), 0.5
 cells = st.tuples(st.sampled_from([0, 60, 120]), st.sampled_from(["", "v1", "v2"]), st.sampled_from(["right", "wrong"]))
@@ -190,7 +192,9 @@ def test_a_part_and_the_rest_add_up_to_the_whole(rows, named):
         content(x) for x in (whole.quality, whole.numbers["x"], whole.categories["c"])
     ]
     assert content(part.where(lambda cell: cell[0] == 60)) == content(part)
-    assert content(whole.between(60, 120)) == content(part)
+    minute = Window(datetime(1970, 1, 1, 0, 1, tzinfo=UTC), datetime(1970, 1, 1, 0, 2, tzinfo=UTC))
+    assert content(whole.within(minute)) == content(part)
+    assert content(whole.quality.within(minute)) == content(part.quality)
 
 
 @given(tallies)

@@ -15,6 +15,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from mortis.records import Window
+
 Floats = npt.NDArray[np.float64]
 Cell = tuple[int | str, ...]
 Keep = Callable[[Cell], bool]
@@ -41,6 +43,11 @@ def _aligned(
             wide[:, where] = values
         laid.append(wide)
     return laid
+
+
+def _begins_in(window: Window) -> Keep:
+    start, end = window.start.timestamp(), window.end.timestamp()
+    return lambda cell: start <= int(cell[0]) < end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +99,16 @@ class Tally:
         """The cells for which `keep` holds."""
         chosen = [i for i, cell in enumerate(self.cells) if keep(cell)]
         return Tally(tuple(self.cells[i] for i in chosen), self.slots, self.values[chosen])
+
+    def within(self, window: Window) -> Tally:
+        """The cells whose bucket begins in the window.
+
+        >>> from datetime import UTC, datetime
+        >>> day = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC))
+        >>> Tally.of({(0, "v1"): {"rows": 2}, (86400, "v1"): {"rows": 5}}).within(day).total()
+        {'rows': 2.0}
+        """
+        return self.where(_begins_in(window))
 
     def by(self, part: Callable[[Cell], Cell]) -> Tally:
         """The cells added up by a part of their key, such as the bucket alone."""
@@ -343,9 +360,9 @@ class Profile:
             self.outcomes.where(keep),
         )
 
-    def between(self, start: float, end: float) -> Profile:
-        """The buckets that begin at or after `start` and before `end` (epoch seconds)."""
-        return self.where(lambda cell: start <= int(cell[0]) < end)
+    def within(self, window: Window) -> Profile:
+        """The part of the profile in the buckets that begin in the window."""
+        return self.where(_begins_in(window))
 
     def to_json(self) -> str:
         """One JSON text that `from_json` reads back to an equal profile."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mortis.causes.scoring import decision_threshold, judged_rows, outcomes_of, recovery
+from mortis.causes.scoring import Bootstrap, decision_threshold, judged_rows, outcomes_of, redrawn
 from mortis.clarify.metrics import Sums, metric_for, window_sums
 from mortis.engine import open_engine
 from mortis.engine.dataset import Dataset, Roles
@@ -132,13 +132,14 @@ def windows(task, rng):
 def test_a_recovery_is_nought_for_no_change_and_one_for_what_undoes_the_fall(rng, task, name):
     baseline, incident, mended = (judged_rows(task, *columns) for columns in windows(task, rng))
     metric = metric_for(name, task)
-    same = recovery(metric, baseline, incident, incident, rng=rng)
+    same = Bootstrap.of(metric, baseline, incident, rng=rng).recovery(incident)
     assert (same.share.value, same.share.low, same.share.high, same.verdict) == (0, 0, 0, "refuted")
-    whole = recovery(metric, baseline, incident, mended, rng=rng)
+    whole = Bootstrap.of(metric, baseline, incident, rng=rng).recovery(mended)
     assert whole.share.low <= whole.share.value <= whole.share.high
     assert whole.share.value == pytest.approx(1, abs=0.2)
     assert whole.verdict == "confirmed"
-    back = recovery(metric, baseline, baseline, mended if task != "binary" else baseline, rng=rng)
+    still = Bootstrap.of(metric, baseline, baseline, rng=rng)
+    back = still.recovery(mended if task != "binary" else baseline)
     assert back.verdict == "inconclusive" or np.isnan(back.share.value), "without a fall there is nothing to take back"
 
 
@@ -152,10 +153,27 @@ def test_a_recoverys_interval_holds_the_true_share():
         chance = rng.random(n)
         during, after = (chance >= 0.4).astype(float), (chance >= 0.25).astype(float)
         nothing = np.full(n, np.nan)
-        rows = [judged_rows("binary", y, p, nothing) for p in (before, during, after)]
-        share = recovery(metric_for("accuracy", "binary"), *rows, rng=rng).share
+        good, bad, mended = (judged_rows("binary", y, p, nothing) for p in (before, during, after))
+        share = Bootstrap.of(metric_for("accuracy", "binary"), good, bad, rng=rng).recovery(mended).share
         held += share.low <= 0.5 <= share.high
     assert held >= 90
+
+
+@pytest.mark.parametrize("name", ["accuracy", "precision", "recall", "positive_rate", "f1", "auroc", "log_loss"])
+def test_a_metric_has_one_value_from_what_it_reads_and_from_all(rng, name):
+    metric, rows = metric_for(name, "binary"), binary(rng, 400, 0.2)
+    read, all_of_it = judged_rows("binary", *rows, metric=metric), judged_rows("binary", *rows)
+    assert read.value(metric) == pytest.approx(all_of_it.value(metric))
+    assert len(read.slots) <= 4 or not metric.rate
+
+
+def test_rows_are_redrawn_as_a_multinomial_draws_them(rng):
+    """Every draw takes as many rows as there are, leaves a row out with probability 1/e, and its count varies by 1."""
+    counts = redrawn(400, rng, draws=2000)
+    assert (counts.sum(axis=1) == 400).all()
+    assert (counts == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)
+    assert counts.var() == pytest.approx(1, abs=0.02)
+    assert np.corrcoef(counts[:, 0], counts[:, 1])[0, 1] == pytest.approx(0, abs=0.08)
 
 
 @settings(max_examples=60)

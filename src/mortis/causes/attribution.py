@@ -12,7 +12,7 @@ import numpy as np
 from mortis.causes.facts import Facts, Outcome, Remedy
 from mortis.causes.replay import remedied
 from mortis.causes.scoring import Bootstrap, outcomes_of
-from mortis.causes.trial import judged_with
+from mortis.causes.trial import drawn, judged_with
 from mortis.profiles import Floats
 from mortis.records import Interval
 
@@ -34,34 +34,55 @@ def share_out(facts: Facts, outcomes: Sequence[Outcome]) -> SharedOut:
     """The drop shared out among the standing causes that have a remedy, the confirmed first.
 
     Each gets what its remedy takes back, averaged over the orders in which the remedies can be applied; where there are
-    more than three, the others keep their verdict and get no share.
+    more than three, the others keep their verdict and get no share. Stand-ins for lost values mend less than the true
+    ones would: where a remedy puts such in, the upper limit of its share takes in what is left unexplained.
 
     Source: Shapley (1953), "A value for n-person games", on the metric of rows scored again.
     """
     standing = [one for one in outcomes if one.remedy is not None and one.verdict in STANDING]
     standing.sort(key=lambda one: (one.verdict != "confirmed", -(one.share.value if one.share else 0.0)))
-    shared, left = standing[:MOST_SHARED], standing[MOST_SHARED:]
+    shared, unshared = standing[:MOST_SHARED], standing[MOST_SHARED:]
     if not shared:
         return SharedOut(tuple(outcomes), Interval(0.0, 0.0, 0.0, len(facts.during)))
-    if len(shared) == 1 and shared[0].share is not None:
-        return SharedOut(tuple(outcomes), shared[0].share)
-    drawn = Bootstrap.of(facts.metric, facts.judged(facts.before), facts.judged(facts.during), rng=facts.rng())
-    worth = _worth(facts, drawn, [one.remedy for one in shared if one.remedy])
-    given: dict[int, Outcome] = {id(one): replace(one, share=None) for one in left}
-    for i, one in enumerate(shared):
-        values = shapley(worth, i, len(shared))
-        given[id(one)] = replace(one, share=drawn.interval(float(values[0]), values[1:]))
-    together = worth[tuple(range(len(shared)))]
-    explained = drawn.interval(float(together[0]), together[1:])
+    shares, explained = _shares(facts, shared)
+    left = max(1 - explained.value, 0.0)
+    given: dict[int, Outcome] = {id(one): replace(one, share=None) for one in unshared}
+    for one, share in zip(shared, shares, strict=True):
+        given[id(one)] = replace(one, share=share if _exact(one) else _perhaps(share, left))
+    explained = explained if all(_exact(one) for one in shared) else _perhaps(explained, left)
     return SharedOut(tuple(given.get(id(one), one) for one in outcomes), explained)
 
 
-def _worth(facts: Facts, drawn: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
+def _shares(facts: Facts, standing: Sequence[Outcome]) -> tuple[list[Interval], Interval]:
+    """Each outcome's share, and that of all together."""
+    if len(standing) == 1 and standing[0].share is not None:
+        return [standing[0].share], standing[0].share
+    draws = drawn(facts)
+    worth = _worth(facts, draws, [one.remedy for one in standing if one.remedy])
+    values = [shapley(worth, i, len(standing)) for i in range(len(standing))]
+    together = worth[tuple(range(len(standing)))]
+    return [_interval(draws, one) for one in values], _interval(draws, together)
+
+
+def _interval(draws: Bootstrap, values: Floats) -> Interval:
+    return draws.interval(float(values[0]), values[1:])
+
+
+def _exact(one: Outcome) -> bool:
+    return one.remedy is None or one.remedy.exact
+
+
+def _perhaps(share: Interval, more: float) -> Interval:
+    """A share whose upper limit allows for more."""
+    return Interval(share.value, share.low, max(share.high, share.value + more), share.n)
+
+
+def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
     """What every set of remedies takes back together: over all rows, then in each draw."""
-    worth: dict[Coalition, Floats] = {(): np.zeros(len(drawn.weights) + 1)}
+    worth: dict[Coalition, Floats] = {(): np.zeros(len(draws.weights) + 1)}
     for size in range(1, len(remedies) + 1):
         for chosen in combinations(range(len(remedies)), size):
-            share, shares = drawn.draws(judged_with(facts, *(remedies[i] for i in chosen)))
+            share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen)))
             worth[chosen] = np.concatenate([[share], shares])
     return worth
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly, since_onset
+from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
 from mortis.intervals import newcombe
 from mortis.profiles import Floats, Tally
 from mortis.records import CauseVerdict, Interval, Rate, Window
@@ -106,7 +106,7 @@ def _ranges(edges: Sequence[float]) -> dict[str, str]:
 
 def _split(facts: Facts, column: str, sums: Tally) -> Split | None:
     """The column's split, or None where there are no rows or no rise."""
-    old, new = _counts(facts, sums, facts.failure.baseline_window), _counts(facts, sums, since_onset(facts.failure))
+    old, new = _counts(facts, sums, facts.failure.baseline_window), _counts(facts, sums, facts.failure.since_onset)
     if old is None or new is None or new.rate <= old.rate:
         return None
     between, within = split_by_value(old, new)
@@ -149,12 +149,11 @@ def _fared_worse(old: Counts, new: Counts) -> Bools:
 def _counts(facts: Facts, sums: Tally, window: Window) -> Counts | None:
     """The counts of a window; None where it has no rows that the metric is about."""
     judgement = facts.metric.judgement
-    start, end = window.start.timestamp(), window.end.timestamp()
+    inside = sums.within(window)
 
     def count(outcomes: Iterable[str]) -> Floats:
         kept = set(outcomes)
-        inside = sums.where(lambda cell: start <= int(cell[0]) < end and cell[2] in kept)
-        return np.asarray(inside.values.sum(axis=0))
+        return np.asarray(inside.where(lambda cell: cell[2] in kept).values.sum(axis=0))
 
     n = count(judgement.among)
     return Counts(n, count(judgement.errors)) if n.sum() else None

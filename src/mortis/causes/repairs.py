@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
+from mortis.causes.inputs import APART, distance
+from mortis.causes.offline import OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.trial import says, tried
 from mortis.records import iso
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import RowSample
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
@@ -37,11 +37,13 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     "swap": "S2",
     "overwritten": "S2",
     "timezone": "S4",
+    OTHERWISE: "S1",
 }
 LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
+SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
-APART, RETURNED = 0.15, 0.5  # a feature this far from the baseline's must come back at least half of the way
+RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,8 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     """
     if facts.repairs is None:
         return
-    repairs = list({one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}.values())[::-1]
+    fitted = {one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}
+    repairs = [*offline_repairs(facts), *reversed(fitted.values())]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
@@ -107,20 +110,8 @@ def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name:
     like = facts.before.features[name][repair.region.in_scope(facts.before)]
     if not rows.any() or not len(like):
         return True
-    was, now = (_distance(like, one.features[name][rows]) for one in (facts.during, fixed))
+    was, now = (distance(like, one.features[name][rows]) for one in (facts.during, fixed))
     return now <= max(APART, RETURNED * was)
-
-
-def _distance(one: Column, other: Column) -> float:
-    """How far two columns' distributions are apart, 0..1: Kolmogorov's distance of numbers, else total variation."""
-    if is_number(one) and is_number(other):
-        a, b = (np.sort(np.nan_to_num(column, nan=-np.inf)) for column in (one, other))
-        both = np.concatenate([a, b])
-        below = [np.searchsorted(column, both, side="right") / len(column) for column in (a, b)]
-        return float(np.abs(below[0] - below[1]).max())
-    values, place = np.unique([str(v) for v in (*one, *other)], return_inverse=True)
-    shares = [np.bincount(p, minlength=len(values)) / len(p) for p in (place[: len(one)], place[len(one) :])]
-    return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 
 def _standing(trials: Sequence[Trial]) -> list[Trial]:
@@ -175,11 +166,20 @@ def _untested(repair: Repair, facts: Facts, why: str) -> Outcome:
         verdict="not_tested",
         test=NAME,
         result=f"{repair.statement}; not tested, because {why}",
-        confidence=round(0.3 * repair.fit, 3),
+        confidence=_suspicion(repair, facts),
         features=repair.features,
         parameters=_parameters(repair),
         scope=" = ".join(repair.scope) if repair.scope else "",
     )
+
+
+def _suspicion(repair: Repair, facts: Facts) -> float:
+    """How much an untested corruption is to be suspected: more than what nothing speaks for, by fit and by how far.
+
+    A corruption may fit well and have moved its feature by little, and then it can't have harmed much.
+    """
+    far = [distance(facts.before.features[name], facts.during.features[name]) for name in repair.features]
+    return round(CONFIDENCE["not_tested"] + SUSPECTED * repair.fit * max(far, default=0.0), 3)
 
 
 def _parameters(repair: Repair) -> dict[str, str | float]:

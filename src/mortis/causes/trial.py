@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mortis.causes.facts import Facts, Remedy, percent
 from mortis.causes.replay import remedied
-from mortis.causes.scoring import Judged, Recovery, recovery
+from mortis.causes.scoring import Bootstrap, Judged, Recovery
 
 
 def judged_with(facts: Facts, *remedies: Remedy) -> Judged:
@@ -15,13 +17,13 @@ def judged_with(facts: Facts, *remedies: Remedy) -> Judged:
 
 def tried(facts: Facts, remedy: Remedy) -> Recovery:
     """What the remedy by itself takes back."""
-    return recovery(
-        facts.metric,
-        facts.judged(facts.before),
-        facts.judged(facts.during),
-        judged_with(facts, remedy),
-        rng=facts.rng(),
-    )
+    return drawn(facts).recovery(judged_with(facts, remedy))
+
+
+@lru_cache(maxsize=1)  # every remedy is held against the same draws
+def drawn(facts: Facts) -> Bootstrap:
+    """The draws of both windows' rows that remedies are held against."""
+    return Bootstrap.of(facts.metric, facts.judged(facts.before), facts.judged(facts.during), rng=facts.rng())
 
 
 def says(found: Recovery, metric: str) -> str:

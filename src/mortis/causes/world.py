@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
+from mortis.causes.inputs import moved_features
 from mortis.causes.propensity import auc, propensity
-from mortis.causes.scoring import CLEAR, errors_among
+from mortis.causes.scoring import CLEAR, errors_among, redrawn
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
 from mortis.rows import RowSample
@@ -62,7 +63,11 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
         )
         if found.area >= NO_SUPPORT:
             result += ", so the windows share too few inputs to part the two"
-        yield Outcome(id_, _verdict(share, found), NAME, result, _confidence(share), share)
+        verdict = _verdict(share, found)
+        features = moved_features(facts) if id_ == "W1" and verdict != "refuted" else ()
+        if features:
+            result += f"; the inputs that moved most are {', '.join(features)}"
+        yield Outcome(id_, verdict, NAME, result, _confidence(share), share, features=features)
 
 
 def _verdict(share: Interval, found: Decomposition) -> CauseVerdict:
@@ -130,8 +135,7 @@ def _draws(came: Floats, rng: np.random.Generator) -> Floats:
     counts = np.empty((DRAWS, len(came)))
     for window in (0, 1):
         inside = came == window
-        n = int(inside.sum())
-        counts[:, inside] = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
+        counts[:, inside] = redrawn(int(inside.sum()), rng, draws=DRAWS)
     return counts
 
 

@@ -15,7 +15,7 @@ from mortis.clarify.verdict import MetricShift, Ruling, because, rule, shift_bet
 from mortis.intervals import newcombe
 from mortis.onset import Onset as BucketOnset
 from mortis.profiles import Profile, Tally
-from mortis.records import Evidence, Failure, Impact, Interval, NotChecked, Point, Rate, Window, iso
+from mortis.records import Evidence, Failure, Impact, Interval, NotChecked, Onset, Point, Rate, Window, iso
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,7 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
     maturity = label_maturity(profile, stated.as_of)
     found = _found(series, metric, stated, maturity, rng)
     baseline, incident, shift, onset = found.baseline, found.incident, found.shift, found.onset
-    since = series.moment(onset.best) if onset else None
+    began = in_time(series, onset, incident) if onset else None
     failure = Failure(
         verdict=found.ruling.verdict,
         metric=metric.name,
@@ -77,8 +77,8 @@ def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *,
         baseline=shift.baseline,
         incident=shift.incident,
         shift=shift.change,
-        onset=in_time(series, onset, incident) if onset else None,
-        impact=_impact(profile, metric, baseline, incident, since),
+        onset=began,
+        impact=_impact(profile, metric, baseline, incident, began),
         label_maturity=maturity.of(incident),
         reason=found.ruling.reason,
         definition=metric.definition,
@@ -136,14 +136,16 @@ def _windows(
     """Baseline and incident, as stated or found from the series, and the onset where finding them found it."""
     if stated.baseline and stated.incident:
         return stated.baseline, stated.incident, None
-    end = min(stated.log.end, max(maturity.until or stated.log.end, series.moment(2)))
-    last = series.moment(series.index(end))
     start = stated.baseline.start if stated.baseline else series.moment(0)
     known_end = stated.baseline.end if stated.baseline else None
+    # Labels may be immature before a stated baseline ends: at least a bucket is left to judge, or to refuse to.
+    fewest = series.index(known_end) + 1 if known_end else 2
+    stop = max(series.index(min(stated.log.end, maturity.until or stated.log.end)), fewest)
+    last = series.moment(stop)
     onset = change_in(series, metric, Window(start, known_end or last), Window(known_end or start, last), certain=False)
     if onset is None:
-        middle = known_end or series.moment(len(series.starts) // 2)
-        return Window(start, middle), Window(middle, max(last, series.moment(series.index(middle) + 1))), None
+        middle = known_end or series.moment(stop // 2)
+        return Window(start, middle), Window(middle, last), None
     begins = series.moment(onset.best)
     ends = series.moment(onset.recovered) if onset.recovered is not None else last
     return Window(start, min(known_end or begins, begins)), Window(begins, ends), onset
@@ -160,11 +162,14 @@ def _affected_part(series: Series, metric: Metric, baseline: Window, incident: W
     return None if part == incident else part
 
 
-def _impact(profile: Profile, metric: Metric, baseline: Window, incident: Window, since: datetime | None) -> Impact:
-    """Predictions served since the onset (or in the incident window), and errors beyond the baseline's rate."""
-    hit = Window(max(since, incident.start), incident.end) if since else incident
+def _impact(profile: Profile, metric: Metric, baseline: Window, incident: Window, onset: Onset | None) -> Impact:
+    """Predictions served from the onset until it recovered (or in the incident window), and errors beyond the usual."""
+    start, end = incident.start, incident.end
+    if onset:
+        start, end = max(onset.best, start), onset.recovered or end
+    hit = Window(start, end) if start < end else incident
     before, after = error_rate(profile, metric, baseline), error_rate(profile, metric, hit)
-    served = int(_outcomes(profile, hit).values.sum())
+    served = int(profile.outcomes.within(hit).values.sum())
     if not before.n or not after.n or not metric.judgement.errors:
         return Impact(served, Interval(float("nan"), float("nan"), float("nan"), after.n))
     change = newcombe(before, after)
@@ -180,14 +185,9 @@ def error_rate(profile: Profile, metric: Metric, window: Window) -> Rate:
     >>> error_rate(profile, metric_for("precision", "binary"), day)
     Rate(errors=10, n=40)
     """
-    total = _outcomes(profile, window).total()
+    total = profile.outcomes.within(window).total()
     errors = sum(total.get(outcome, 0) for outcome in metric.judgement.errors)
     return Rate(int(errors), int(sum(total.get(outcome, 0) for outcome in metric.judgement.among)))
-
-
-def _outcomes(profile: Profile, window: Window) -> Tally:
-    start, end = window.start.timestamp(), window.end.timestamp()
-    return profile.outcomes.where(lambda cell: start <= int(cell[0]) < end)
 
 
 def _points(series: Series, metric: Metric, maturity: Maturity) -> tuple[Point, ...]:

@@ -36,8 +36,7 @@ class Series:
 
     def within(self, window: Window) -> Tally:
         """The sums of a window's buckets."""
-        start, end = window.start.timestamp(), window.end.timestamp()
-        return self.tally.where(lambda cell: start <= int(cell[0]) < end)
+        return self.tally.within(window)
 
 
 def series_of(quality: Tally, width: int) -> Series:

@@ -133,7 +133,6 @@ def confusion_cells(confusion: Tally, baseline: Window, incident: Window) -> tup
 
 
 def _confusion_in(confusion: Tally, window: Window) -> dict[tuple[str, str], int]:
-    start, end = window.start.timestamp(), window.end.timestamp()
-    total = confusion.where(lambda cell: start <= int(cell[0]) < end).total()
+    total = confusion.within(window).total()
     pairs = {slot: slot.split("\t", 1) for slot in total}
     return {(label, prediction): int(total[slot]) for slot, (label, prediction) in pairs.items()}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mortis.case import ChangeSource
+from mortis.case import BeforeAfter, ChangeSource
 from mortis.problems import InputProblem, listed
 from mortis.records import Change, Window
+from mortis.sources.changes.before_after import Comparison
 from mortis.sources.changes.config import read_config
+from mortis.sources.changes.dependencies import read_dependencies
+from mortis.sources.changes.environment import read_environment
 from mortis.sources.changes.events import read_events
 from mortis.sources.changes.git import read_git
 from mortis.sources.changes.reading import ChangeReader, ReadingContext
@@ -18,10 +21,24 @@ from mortis.sources.changes.schema import read_schema
 
 __all__ = ["READERS", "ChangeReader", "ChangesRead", "ReadingContext", "read_changes"]
 
+
+def _told(compare: Callable[..., Comparison]) -> ChangeReader:
+    """The reader that compares two files, and tells what was compared."""
+
+    def read(stated: BeforeAfter, context: ReadingContext) -> tuple[Change, ...]:
+        found = compare(stated, root=context.root, key=context.key, name=context.name)
+        context.tell(found.note)
+        return found.changes
+
+    return read
+
+
 READERS: dict[str, ChangeReader] = {
     "git": read_git,
     "events": read_events,
+    "dependencies": _told(read_dependencies),
     "schema": read_schema,
+    "environment": _told(read_environment),
     "config": read_config,
 }
 """Readers by the key under which the case states their source. A new one is a function and a line here."""

@@ -199,14 +199,15 @@ class TestScope:
         assert found["events.2"].verdict.startswith("fits: ")
         assert found["events.2"].ranking == 1.0
 
-    def test_another_service_is_refuted_where_it_is_known_which_ones_bear_on_the_model(self):
-        model = Served("arrivals", {"service": {"arrivals", "weather-feed"}})
+    def test_another_service_is_refuted_where_it_is_known_to_stand_apart(self):
+        model = Served("arrivals", {"service": {"Billing", "login"}})
         fits = {
             name: scope_fit({"service": name}, [{"region": "east"}], model=model).reach
-            for name in ("billing", "weather-feed", "arrivals", "Arrivals, billing")
+            for name in ("billing", "billing, login", "weather-feed", "arrivals", "Arrivals, billing")
         }
         assert fits == {
             "billing": "elsewhere",
+            "billing, login": "elsewhere",
             "weather-feed": "not comparable",
             "arrivals": "hit",
             "Arrivals, billing": "hit",

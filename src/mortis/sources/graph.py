@@ -17,8 +17,9 @@ Calls = tuple[tuple[str, str], ...]
 def read_calls(stated: str, *, root: Path, key: str = "graph") -> Calls:
     """The (caller, callee) pairs of a table, each once, in order.
 
-    A table has a column `caller` and a column `callee`; a matrix has a caller in each row's first cell, a callee in each
-    further heading, and a number other than zero where the one calls the other. Raises InputProblem where it is neither.
+    A table has a column `caller` and a column `callee`; a matrix has a caller in each row's first cell, a callee in
+    each further heading, and a number other than zero where the one calls the other. Raises InputProblem where it is
+    neither.
     """
     (sheet, *more) = open_sheets(open_table(stated, root=root, key=key), key=key)
     if more:

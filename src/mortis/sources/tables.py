@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import glob
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mortis.case import Query, TableSource
-from mortis.problems import InputProblem, WorkProblem, listed, near
+from mortis.problems import InputProblem, WorkProblem, listed
+from mortis.sources.files import find_files
 
 SAMPLED_ABOVE = 256 << 20
 _BLOCK = 1 << 20
@@ -167,35 +166,11 @@ def _with_plain_names(table: Table, *, key: str) -> Table:
 
 
 def _find(source: str, formats: Mapping[str, Format], *, root: Path, key: str) -> list[Path]:
-    """The files behind a path, a glob or a folder, in the order of their names."""
-    # A folder that is yet to be made, as in `init -o new/incident.yaml ../log.csv`, can't be walked out of.
-    path = root / source if root.is_dir() else Path(os.path.normpath(root / source))
-    if path.is_dir():
-        inside = sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f, formats) in formats)
-        if not inside:
-            raise InputProblem(f"{key}: folder {source} holds no table; files may end in {_suffixes(formats)}")
-        return inside
-    if path.is_file():
-        return [path]
-    # Path.glob refuses absolute patterns; and only the source is a pattern, whatever the root's name holds.
-    pattern, start = (source, root) if root.is_dir() else (str(path), Path())
-    matches = (start / f for f in glob.glob(pattern, root_dir=start, recursive=True))  # noqa: PTH207
-    found = sorted(file for file in matches if file.is_file())
-    if not found:
-        what = "no file matches" if any(sign in source for sign in "*?[") else "no such file:"
-        raise InputProblem(f"{key}: {what} {source} (looked in {root.resolve()}){neighbours(path)}")
-    return found
-
-
-def neighbours(path: Path) -> str:
-    """What stands where a file was looked for, as the end of a message: the nearest name first."""
-    folder = path.parent
-    if any(sign in folder.name for sign in "*?["):
-        return "; correct the pattern"
-    if not folder.is_dir():
-        return f"; there is no folder {folder.name} either"
-    names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
-    return f"{near(path.name, names) or ';'} there are: {listed(names, most=8)}" if names else "; that folder is empty"
+    """The files of known formats behind a path, a glob or a folder, in the order of their names."""
+    none_inside = f"table; files may end in {_suffixes(formats)}"
+    return find_files(
+        source, root=root, key=key, wanted=lambda file: _suffix(file, formats) in formats, none_inside=none_inside
+    )
 
 
 def _suffix(file: Path, formats: Mapping[str, Format]) -> str:

@@ -20,7 +20,7 @@ from mortis.records import Change, ChangedPart, Window, iso
 from mortis.sources.changes.masking import one_line
 from mortis.sources.changes.paths import kinds_of_paths
 from mortis.sources.changes.reading import ReadingContext
-from mortis.sources.tables import neighbours
+from mortis.sources.files import neighbours
 
 MOST_COMMITS = 2_000
 MOST_TAGS = 10_000

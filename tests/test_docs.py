@@ -185,6 +185,7 @@ def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
         ("mortis.changes.ranking.TIME_UNKNOWN", "changes", "{} where nobody recorded when"),
         ("mortis.changes.ranking.KIND_UNDECIDED", "changes", "{} where no cause stands"),
         ("mortis.changes.ranking.KIND_UNFIT", "changes", "{} where one stands and the kind doesn't fit"),
+        ("mortis.changes.ranking.KIND_UNKNOWN", "changes", "{} where its word for the kind isn't known"),
         ("mortis.changes.ranking.KIND_HARMLESS", "changes", "{} for documentation and tests"),
         ("mortis.changes.ranking.NAMES_NOTHING", "changes", "{} where it names nothing of that"),
         ("mortis.changes.ranking.FITS", "changes", "From {:.2f} on a change *fits*"),

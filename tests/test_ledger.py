@@ -170,6 +170,9 @@ class TestTime:
             (HIGH + timedelta(seconds=1), "refuted: came less than a minute after the onset's interval"),
             (BASELINE.start - 2 * DAY, "refuted: came 2 days before the baseline, which was served with it"),
             (None, "nobody recorded when it came"),
+            (LOW.replace(hour=0), "may have come inside the onset's interval, as no more than its day is recorded"),
+            (LOW.replace(hour=0) - DAY, "came 1 day before the onset's interval"),
+            (LOW.replace(hour=0) + DAY, "refuted: came 15 hours after the onset's interval"),
         ],
     )
     def test_the_verdict_tells_the_time_against_the_interval(self, at, said):
@@ -235,6 +238,18 @@ class TestScope:
     )
     def test_a_scope_is_held_against_each_group_that_was_hit(self, scope, hit, reach):
         assert scope_fit(scope, hit).reach == reach
+
+    def test_contradicting_the_slices_or_the_causes_is_enough(self):
+        """Both describe the same failure; a column of the one must not excuse what the other rules out."""
+        one = change(scope={"region": "LGA", "service": "arrivals"})
+        found = ranked(
+            one, hit=[{"region": "EWR"}], causes=[replace(UNIT, scope="origin = EWR")], model=Served("arrivals")
+        )
+        assert found["events.1"].verdict.endswith("and the failure is where region = EWR")
+        found = ranked(
+            one, hit=[{"carrier": "UA"}], causes=[replace(UNIT, scope="region = EWR")], model=Served("arrivals")
+        )
+        assert found["events.1"].verdict.startswith("refuted: ")
 
     def test_whom_a_standing_cause_hit_counts_and_whom_a_refuted_one_hit_does_not(self):
         one = change(scope={"version": "v1"})

@@ -35,16 +35,18 @@ def put_together(changes: Iterable[Change]) -> tuple[Change, ...]:
     return tuple(_carrying(one, carried[one.id]) for one in ordered if one.id not in inside)
 
 
-def order(one: Change) -> tuple[bool, datetime, str, str, str]:
+def order(one: Change) -> tuple[bool, datetime, str, str, str, str]:
     """What puts changes in the order of time, those without one last; the same whatever order they come in."""
-    return (one.time is None, one.time or datetime.max.replace(tzinfo=UTC), one.id, one.source, one.summary)
+    rest = str((one.kind, sorted(one.scope.items()), one.parts))
+    return (one.time is None, one.time or datetime.max.replace(tzinfo=UTC), one.id, one.source, one.summary, rest)
 
 
 def _without_repeats(ordered: Iterable[Change]) -> Iterator[Change]:
     """The changes, of those recorded alike within five minutes the first, with both sources."""
     kept: dict[tuple[object, ...], Change] = {}
     for one in ordered:
-        alike = (one.kind.casefold(), " ".join(one.summary.casefold().split()), tuple(sorted(one.scope.items())))
+        said = " ".join(one.summary.casefold().split())
+        alike = (one.kind.casefold(), said, tuple(sorted(one.scope.items())), one.parts)
         first = kept.get(alike)
         if first is not None and not _far_apart(first, one):
             kept[alike] = replace(first, source=_joined("; ", (first.source, one.source)))
@@ -95,9 +97,11 @@ class _Named:
             return [other for other in self._commits(one) if _within(one, other, CLOCKS_DIFFER)]
         if name_in_git(one):
             return []  # a commit that names another says something about it
-        tags = [tag for word in _words(one) for tag in self.tags.get(word, ())]
-        commits = [commit for source in (one, *tags) for commit in self._commits(source)]
-        found = {other.id: other for other in (*tags, *commits) if _not_after(other, one)}
+        named = [tag for word in _words(one) for tag in self.tags.get(word, ())]
+        commits = {commit.id: commit for source in (one, *named) for commit in self._commits(source)}
+        every = (tag for tags in self.tags.values() for tag in tags)
+        tags = [tag for tag in every if tag in named or any(commit.id in commits for commit in self._commits(tag))]
+        found = {other.id: other for other in (*tags, *commits.values()) if _not_after(other, one)}
         return sorted(found.values(), key=order)
 
     def _commits(self, one: Change) -> list[Change]:

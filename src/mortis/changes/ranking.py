@@ -14,20 +14,21 @@ from datetime import datetime, timedelta
 
 from mortis.changes.kinds import LINKS, Link, kinds_of
 from mortis.changes.ledger import order, put_together
-from mortis.changes.scopes import Reach, Served, Where, hit_by_cause, scope_fit
+from mortis.changes.scopes import Reach, ScopeFit, Served, Where, hit_by_cause, scope_fit
 from mortis.problems import listed
 from mortis.records import Cause, CauseVerdict, Change, Onset, Window
 
-HALF_LIFE = timedelta(days=3)
-SHORTLY = timedelta(hours=1)
+HALF_LIFE = timedelta(days=2)
+SHORTLY, DAY = timedelta(hours=1), timedelta(days=1)
 TIME_UNKNOWN = 0.4
 REACHED: Mapping[Reach, float] = {"hit": 1.0, "not stated": 0.7, "not comparable": 0.5, "elsewhere": 0.0}
 NAMES_NOTHING = 0.75
-KIND_UNDECIDED, KIND_UNFIT, KIND_HARMLESS = 0.6, 0.25, 0.05
-FITS, POSSIBLE = 0.4, 0.15
+KIND_UNDECIDED, KIND_UNKNOWN, KIND_UNFIT, KIND_HARMLESS = 0.6, 0.4, 0.25, 0.05
+FITS, POSSIBLE = 0.5, 0.15
+LEAST = 0.001  # zero is for what is refuted
 
 # How far a cause's verdict says that it is the one. What was refuted, or never looked at, says nothing.
-BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.8, "inconclusive": 0.4, "not_tested": 0.4}
+BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.96, "inconclusive": 0.4, "not_tested": 0.4}
 STANDING: tuple[CauseVerdict, ...] = ("confirmed", "supported")
 _LEADING: tuple[CauseVerdict, ...] = (*STANDING, "inconclusive")
 _HARMLESS = frozenset({"docs", "tests"})
@@ -66,6 +67,7 @@ class _Failure:
     onset: Onset | None
     baseline: Window | None
     hit: tuple[Where, ...]
+    hit_by_causes: tuple[Where, ...]
     causes: tuple[Cause, ...]
     model: Served
 
@@ -82,14 +84,14 @@ def rank_changes(
 ) -> Ledger:
     """The ledger of changes, each with its ranking (0..1) and a verdict in words.
 
-    `hit` has a conjunction of columns and values for each group that was hit; whom standing causes hit is added. A
+    `hit` has a conjunction of columns and values for each group that was hit; whom standing causes hit counts too. A
     change before the `baseline` was there all along. `model` says which services bear on it. `unrecorded` are the kinds
     of sources that were not handed over, for the statement.
     """
     together = put_together(changes)
     standing = [one for one in causes if one.verdict in STANDING]
-    groups = [*hit, *(where for where in map(hit_by_cause, standing) if where)]
-    failure = _Failure(onset, baseline, tuple(groups), tuple(causes), model or Served())
+    by_causes = tuple(where for where in map(hit_by_cause, standing) if where)
+    failure = _Failure(onset, baseline, tuple(hit), by_causes, tuple(causes), model or Served())
     judged = sorted((_judged(one, failure) for one in together), key=lambda one: _best_first(one, onset))
     fitting = tuple(one.change.id for one in judged if one.ranking >= FITS)
     return Ledger(
@@ -117,16 +119,29 @@ def _best_first(one: _Judged, onset: Onset | None) -> tuple[float, float, str]:
 
 def _judged(change: Change, failure: _Failure) -> _Judged:
     time = _time(change.time, failure)
-    scope = scope_fit(change.scope, failure.hit, model=failure.model)
+    scope = _scope(change, failure)
     if time.because:
         return _Judged(change, 0.0, (), time.said, time.because)
     if scope.reach == "elsewhere":
         return _Judged(change, 0.0, (), f"{time.said}, but {scope.said}", "reached others than those hit")
     kind, why = _kind(change, failure.causes)
-    names = _named(change, failure.causes, failure.hit)
+    names = _named(change, failure.causes, (*failure.hit, *failure.hit_by_causes))
     figure = time.figure * REACHED[scope.reach] * kind * (1.0 if names else NAMES_NOTHING)
     named = f"it names {listed(names, most=4)}" if names else ""
-    return _Judged(change, round(figure, 3), tuple(part for part in (time.said, scope.said, why, named) if part))
+    return _Judged(
+        change, max(round(figure, 3), LEAST), tuple(part for part in (time.said, scope.said, why, named) if part)
+    )
+
+
+def _scope(change: Change, failure: _Failure) -> ScopeFit:
+    """Whom a change reached, held against the groups that were hit, and against those that the causes hit.
+
+    The two describe the same failure: contradicting either is enough.
+    """
+    told = [groups for groups in (failure.hit, failure.hit_by_causes) if groups] or [()]
+    fits = [scope_fit(change.scope, groups, model=failure.model) for groups in told]
+    order: tuple[Reach, ...] = ("elsewhere", "hit", "not comparable", "not stated")
+    return min(fits, key=lambda fit: order.index(fit.reach))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,23 +155,39 @@ class _TimeFit:
 
 def _time(time: datetime | None, failure: _Failure) -> _TimeFit:
     """How a change's time fits the onset's interval: inside or shortly before it, never after it."""
-    onset, baseline = failure.onset, failure.baseline
     if time is None:
         return _TimeFit(TIME_UNKNOWN, "nobody recorded when it came")
-    if onset is None:
+    if failure.onset is None:
         return _TimeFit(TIME_UNKNOWN, "no onset is known that its time could be held against")
+    return _refuted_by_time(time, failure.onset, failure.baseline) or _nearness(time, failure.onset)
+
+
+def _refuted_by_time(time: datetime, onset: Onset, baseline: Window | None) -> _TimeFit | None:
+    """Why a change can't have brought the failure about by its time alone; None where it can."""
     if time > onset.high:
-        remedy = onset.recovered is not None and abs(time - onset.recovered) <= max(onset.high - onset.low, SHORTLY)
         said = f"came {span(time - onset.high)} after the onset's interval"
-        said += "; the metric recovered about then, so it may be what mended it" if remedy else ""
+        if onset.recovered is not None and abs(time - onset.recovered) <= max(onset.high - onset.low, SHORTLY):
+            said += "; the metric recovered about then, so it may be what mended it"
         return _TimeFit(0.0, said, "came after the onset")
     if baseline is not None and time < baseline.start:
         said = f"came {span(baseline.start - time)} before the baseline, which was served with it"
         return _TimeFit(0.0, said, "came before the baseline")
-    if time >= onset.low:
-        return _TimeFit(1.0, "came inside the onset's interval")
+    return None
+
+
+def _nearness(time: datetime, onset: Onset) -> _TimeFit:
+    """How near the onset's interval a change came that did not come after it."""
     age = onset.low - time
+    if age <= timedelta(0):
+        return _TimeFit(1.0, "came inside the onset's interval")
+    if _is_midnight(time) and age < DAY:
+        return _TimeFit(1.0, "may have come inside the onset's interval, as no more than its day is recorded")
     return _TimeFit(0.5 ** (age / HALF_LIFE), f"came {span(age)} before the onset's interval")
+
+
+def _is_midnight(time: datetime) -> bool:
+    """Whether a time is a day's beginning, as a date alone is read."""
+    return time.hour == time.minute == time.second == time.microsecond == 0
 
 
 def span(gap: timedelta) -> str:
@@ -188,7 +219,7 @@ def _kind(change: Change, causes: Sequence[Cause]) -> tuple[float, str]:
     if best is not None and best[0] > floor:
         return best[0], f"{best[1].id} is {best[1].verdict.replace('_', ' ')}, and {best[2].reason}"
     if not kinds:
-        return max(floor, KIND_UNDECIDED), f"what kind of change {change.kind!r} is can't be told"
+        return max(floor, KIND_UNKNOWN), f"what kind of change {change.kind!r} is can't be told"
     standing = [one.id for one in causes if one.verdict in STANDING]
     if not standing:
         return floor, "no cause stands that would speak for one kind of change"
@@ -206,7 +237,13 @@ def _named(change: Change, causes: Sequence[Cause], hit: Sequence[Where] = ()) -
     """What a change names of what was found: features, versions and libraries of the causes, values of those hit."""
     said = [change.summary, *(text for part in change.parts for text in (part.name, part.before, part.after) if text)]
     text = " . ".join(map(_spelled, said))
-    return tuple(dict.fromkeys(name for name in _findings(causes, hit) if _spelled(name) in text))
+    return tuple(dict.fromkeys(name for name in _findings(causes, hit) if _is_in(name, text)))
+
+
+def _is_in(name: str, text: str) -> bool:
+    """Whether a text holds a name's words, the last one perhaps in the plural."""
+    words = _spelled(name).rstrip()
+    return bool(words) and (f"{words} " in text or f"{words}s " in text)
 
 
 def _findings(causes: Sequence[Cause], hit: Sequence[Where]) -> Iterator[str]:
@@ -253,8 +290,10 @@ def _statement(judged: Sequence[_Judged], standing: Sequence[Cause], unrecorded:
     told = [f"{count:,} {because}" for because, count in reasons.most_common()]
     told += [f"{count:,} {word}" for word, count in _leads(judged) if count]
     alone = [one.id for one in standing if not LINKS.get(one.id)]
+    lead = judged[0].change
+    told_lead = f"; the first to look at is {lead.id} ({lead.summary})" if judged[0].ranking >= POSSIBLE else ""
     needs_none = f"; {' and '.join(alone)} needs none" if alone and len(alone) == len(standing) else ""
-    return f"{n}, and none fits the failure ({', '.join(told)}){needs_none}{missing}"
+    return f"{n}, and none fits the failure ({', '.join(told)}){told_lead}{needs_none}{missing}"
 
 
 def _leads(judged: Sequence[_Judged]) -> tuple[tuple[str, int], ...]:

@@ -33,13 +33,14 @@ class ScopeFit:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The model among the services: its name, and by column of a scope the values that bear on it at all.
+    """The model among the services: its name, and by column of a scope the values known to have no bearing on it.
 
-    Such values are the services that it calls, itself included; a column that isn't named here decides nothing.
+    Such are the services of a call graph that neither call it nor are called by it. What isn't named decides nothing: a
+    feed stands in no call graph.
     """
 
     name: str = ""
-    bears_on: Mapping[str, Collection[str]] = field(default_factory=dict)
+    apart: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def scope_fit(scope: Where, hit: Sequence[Where], *, model: Served | None = None) -> ScopeFit:
@@ -63,7 +64,7 @@ def scope_fit(scope: Where, hit: Sequence[Where], *, model: Served | None = None
     if answers and all(answer is False for answer in answers):
         return ScopeFit("elsewhere", f"{shown}, and the failure is where {_groups(scope, hit)}")
     if any(answers):
-        return ScopeFit("hit", f"{shown}, and so is the failure's ({in_words(hit[answers.index(True)])})")
+        return ScopeFit("hit", f"{shown}, where the failure is")
     if any(_bears(value, model.name) for value in scope.values()):
         return ScopeFit("hit", f"{shown}, the model's own")
     return ScopeFit("not comparable", f"{shown}, which can't be held against who was hit")
@@ -74,9 +75,9 @@ def _elsewhere(scope: Where, model: Served) -> str:
     for column, value in scope.items():
         if _plain(column) in _ENVIRONMENT and all(one in _ELSEWHERE_THAN_PRODUCTION for one in _options(value)):
             return "the failure is in production"
-        known = next((known for name, known in model.bears_on.items() if _same_column(column, name)), None)
-        if known is not None and not any(_meet(value, one) for one in known):
-            return f"the model depends on {column} {' or '.join(sorted(known))}"
+        apart = {one.casefold() for name, known in model.apart.items() if _same_column(column, name) for one in known}
+        if _options(value) and apart.issuperset(_options(value)):
+            return f"the model neither calls nor serves {column} {value}"
     return ""
 
 

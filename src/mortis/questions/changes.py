@@ -56,8 +56,9 @@ def review_changes(
 
 
 def _served(name: str, calls: Calls) -> Served:
-    """The model among the services: itself and all that it calls bear on it, where the graph knows it."""
+    """The model among the services: those of the graph that it neither calls nor is called by have no bearing on it."""
     graph = CallGraph.of(calls)
     if name not in graph.callees:
         return Served(name)
-    return Served(name, {"service": (name, *graph.behind(name))})
+    near = {name, *graph.behind(name)} | {node for node in graph.callees if name in graph.behind(node)}
+    return Served(name, {"service": sorted(graph.callees.keys() - near)})

@@ -27,7 +27,7 @@ def read_text(name: str, *, root: Path, key: str) -> str:
     Raises InputProblem where there is no such file, or it is empty, too large or no text; WorkProblem where it can't be
     read. `key` says who names it.
     """
-    raw = _bytes(root / name, name, root, key)
+    raw = _bytes(name, root, key)
     if not raw.strip():
         raise InputProblem(f"{key}: {name} is empty; hand over a file with content")
     try:
@@ -39,16 +39,23 @@ def read_text(name: str, *, root: Path, key: str) -> str:
     return text
 
 
-def _bytes(file: Path, name: str, root: Path, key: str) -> bytes:
-    """At most `MOST_BYTES` of a plain file: a pipe or a device would never end."""
+def plain_file(name: str, *, root: Path, key: str) -> Path:
+    """The file of that name; raises InputProblem where there is none: a pipe or a device would never end."""
+    file = root / name
     if file.exists() and not file.is_file():
         what = "a folder" if file.is_dir() else "no plain file"
         raise InputProblem(f"{key}: {name} is {what}; name a file")
+    if not file.exists():
+        raise InputProblem(f"{key}: no such file: {name}{_beside(file, root)}")
+    return file
+
+
+def _bytes(name: str, root: Path, key: str) -> bytes:
+    """At most `MOST_BYTES` of a file."""
+    file = plain_file(name, root=root, key=key)
     try:
         with file.open("rb") as opened:
             raw = opened.read(MOST_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputProblem(f"{key}: no such file: {name}{_beside(file, root)}") from None
     except OSError as error:
         raise WorkProblem(f"{key}: {name} can't be read: {error.strerror}") from None
     if len(raw) > MOST_BYTES:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mortis.case import BeforeAfter
 from mortis.records import Change, ChangedPart
 from mortis.sources.changes.masking import masked_value, one_line
-from mortis.sources.changes.reading import ReadingContext, change_of_pair, pair_files
+from mortis.sources.changes.reading import ReadingContext, change_of_pair, text_of
 from mortis.sources.changes.settings import KeyPath, Settings, Value, dotted, read_settings
 
 MOST_SHOWN = 80
@@ -19,9 +19,11 @@ def read_config(source: BeforeAfter, context: ReadingContext) -> Iterator[Change
     A type counts: "5" → 5 is a change, unless one of the formats knows texts alone. Raises InputProblem where a file is
     not there or not what its suffix says.
     """
-    before, after = pair_files(source, context)
-    parts = list(compared(read_settings(before, f"{context.key}.before"), read_settings(after, f"{context.key}.after")))
-    yield from change_of_pair("config", source, context, parts)
+    before, after = (
+        read_settings(name, text_of(name, key, context), key)
+        for name, key in ((source.before, f"{context.key}.before"), (source.after, f"{context.key}.after"))
+    )
+    yield from change_of_pair("config", source, context, list(compared(before, after)))
 
 
 def compared(before: Settings, after: Settings) -> Iterator[ChangedPart]:

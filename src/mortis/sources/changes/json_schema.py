@@ -116,7 +116,7 @@ def _column(name: str, node: _Node, *, optional: bool) -> Column:
     about += [f"unit: {says[key]}" for key in ("unit", "units") if says.get(key)]
     return Column(
         name=name,
-        type=" or ".join(node.types) + (f" ({form})" if form else ""),
+        type=(" or ".join(node.types) or "any") + (f" ({form})" if form else ""),
         families=_FORMATS.get(form, families) if node.types == ("string",) else families,
         nulls=optional or node.null,
         default=json.dumps(says["default"]) if "default" in says else None,

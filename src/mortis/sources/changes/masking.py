@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
+from mortis.sources.changes.before_after import plain
 from mortis.sources.changes.reading import word_set
 
 MASK = "***"
@@ -99,6 +99,5 @@ def one_line(text: str, *, most: int = MOST_SHOWN) -> str:
     >>> one_line("fix\x1b[31m   units\n\nby anna@example.com")
     'fix [31m units by ***'
     """
-    spaced = "".join(sign if unicodedata.category(sign)[0] != "C" else " " for sign in text[: 20 * most])
-    line = masked_text(" ".join(spaced.split()))
+    line = masked_text(plain(text[: 20 * most]))
     return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -44,7 +44,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
             r"/\.(github|gitlab|circleci|buildkite)/",
             r"/(\.gitlab-ci|azure-pipelines|bitbucket-pipelines|cloudbuild|\.travis)\.ya?ml$",
             r"/(jenkinsfile|procfile|skaffold\.ya?ml|chart\.yaml)$",
-            r"/(k8s|kubernetes|helm|charts|deploy(ment)?s?|argocd)/",
+            r"/(k8s|kubernetes|helm|charts|deploys?|deployments?|argocd)/",
         ),
     ),
     ("hardware", (r"\.(tf|tfvars)$", r"/(terraform|cloudformation)/")),

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mortis.case import BeforeAfter
-from mortis.problems import InputProblem, WorkProblem, listed
+from mortis.problems import InputProblem, listed
 from mortis.records import Change, ChangedPart, Window
-from mortis.sources.files import neighbours
+from mortis.sources.changes.before_after import read_text
 
-MOST_BYTES = 4 << 20
+MOST_SIGNS = 1 << 20
 MOST_NAMED = 3
 _LEAST_EPOCH, _LEAST_MILLISECONDS = 1e8, 1e11  # a smaller number is no time of our days
 
@@ -40,36 +40,14 @@ Raises InputProblem for whatever the user can mend, and WorkProblem where the so
 """
 
 
-def pair_files(source: BeforeAfter, context: ReadingContext) -> tuple[Path, Path]:
-    """The files before and after; raises InputProblem where one isn't there, is empty, or is a folder."""
-    return _file(source.before, f"{context.key}.before", context), _file(source.after, f"{context.key}.after", context)
+def text_of(name: str, key: str, context: ReadingContext) -> str:
+    """The text of a file that a key of the case names.
 
-
-def _file(stated: str, key: str, context: ReadingContext) -> Path:
-    file = context.root / stated
-    if file.is_dir():
-        raise InputProblem(f"{key}: {stated} is a folder; hand over one file of it")
-    if not file.is_file():
-        raise InputProblem(f"{key}: no such file: {stated} (looked in {context.root.resolve()}){neighbours(file)}")
-    if file.stat().st_size == 0:
-        raise InputProblem(f"{key}: {file.name} is empty; hand over the file as it was in use")
-    return file
-
-
-def read_text(file: Path, key: str) -> str:
-    """The text of a small file; raises InputProblem where it is too large or no text, WorkProblem where unreadable."""
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise InputProblem(
-                f"{key}: {file.name} is larger than {MOST_BYTES >> 20} MiB; hand over the part that matters"
-            )
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputProblem(f"{key}: {file.name} is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise WorkProblem(f"{key}: {file.name} can't be read: {error.strerror}") from None
-    if "\0" in text:
-        raise InputProblem(f"{key}: {file.name} holds binary data; hand over text")
+    Raises InputProblem where there is no such file, or it is empty, no text, or too large to be compared.
+    """
+    text = read_text(name, root=context.root, key=key)
+    if len(text) > MOST_SIGNS:
+        raise InputProblem(f"{key}: {name} holds more than {MOST_SIGNS:,} signs; hand over the part that matters")
     return text
 
 
@@ -86,7 +64,8 @@ def change_of_pair(
     n = f"{len(parts):,} difference{'s' if len(parts) > 1 else ''}"
     named = listed((str(part) for part in parts), most=MOST_NAMED)
     file = after if before == after else f"{before} → {after}"
-    yield Change(context.name, kind, source.at, f"{file}: {n}: {named}", parts=tuple(parts), source=source.after)
+    found = f"{source.before} → {source.after}"
+    yield Change(context.name, kind, source.at, f"{file}: {n}: {named}", parts=tuple(parts), source=found)
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -11,16 +11,17 @@ from typing import Any
 from mortis.case import BeforeAfter
 from mortis.problems import InputProblem, WorkProblem, listed
 from mortis.records import Change, ChangedPart
+from mortis.sources.changes.before_after import plain_file
 from mortis.sources.changes.columns import ANY, Column, Families, Schema, differences, reworded
 from mortis.sources.changes.ddl import ddl_schemas
 from mortis.sources.changes.json_schema import json_columns
 from mortis.sources.changes.masking import one_line
-from mortis.sources.changes.reading import ReadingContext, change_of_pair, pair_files, read_text
+from mortis.sources.changes.reading import ReadingContext, change_of_pair, text_of
 
 _LONGEST_HEADER = 1 << 20
 
-SchemaReader = Callable[[Path, str, Callable[[str], None]], tuple[Schema, ...]]
-"""From a file, what messages about it begin with, and what takes a sentence, to the tables that the file states."""
+SchemaReader = Callable[[str, str, ReadingContext], tuple[Schema, ...]]
+"""From a file's name, the key that states it, and where it stands, to the tables that the file states."""
 
 
 def read_schema(source: BeforeAfter, context: ReadingContext) -> Iterator[Change]:
@@ -29,22 +30,20 @@ def read_schema(source: BeforeAfter, context: ReadingContext) -> Iterator[Change
     Schemas of different kinds are compared by name and by family of types. Raises InputProblem where a file is not
     there, or not what its suffix says.
     """
-    files = pair_files(source, context)
-    before, after = (
-        _schemas(file, f"{context.key}.{which}: {file.name}", context)
-        for file, which in zip(files, ("before", "after"), strict=True)
-    )
+    before = _schemas(source.before, f"{context.key}.before", context)
+    after = _schemas(source.after, f"{context.key}.after", context)
     parts = [part for pair in _paired(before, after, context) for part in pair]
     yield from change_of_pair("schema", source, context, parts)
 
 
-def _schemas(file: Path, where: str, context: ReadingContext) -> tuple[Schema, ...]:
-    suffix = file.suffix.lower()
+def _schemas(name: str, key: str, context: ReadingContext) -> tuple[Schema, ...]:
+    suffix = Path(name).suffix.lower()
     if suffix not in SCHEMA_FORMATS:
-        raise InputProblem(
-            f"{where}: unknown kind of schema {suffix or '(no suffix)'!r}; known: {listed(SCHEMA_FORMATS)}"
-        )
-    schemas = SCHEMA_FORMATS[suffix](file, where, lambda said: context.tell(f"{where}: {said}"))
+        kind = suffix or "(no suffix)"
+        raise InputProblem(f"{key}: {name}: unknown kind of schema {kind!r}; known: {listed(SCHEMA_FORMATS)}")
+    schemas = SCHEMA_FORMATS[suffix](
+        name, key, replace(context, tell=lambda said: context.tell(f"{key}: {name}: {said}"))
+    )
     return tuple(
         replace(one, columns=tuple(replace(column, name=one_line(column.name)) for column in one.columns))
         for one in schemas
@@ -87,13 +86,14 @@ def _tell_reworded(old: Schema, new: Schema, context: ReadingContext) -> None:
         context.tell(f"{context.key}: described in other words, with no other unit: {listed(names)}")
 
 
-def _parquet(file: Path, where: str, _: Callable[[str], None]) -> tuple[Schema, ...]:
+def _parquet(name: str, key: str, context: ReadingContext) -> tuple[Schema, ...]:
     """The schema in a Parquet file's footer; no row is read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    where = f"{key}: {name}"
     try:
-        schema = pq.read_schema(file)
+        schema = pq.read_schema(plain_file(name, root=context.root, key=key))
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, pa.ArrowException) and error.errno:
             raise WorkProblem(f"{where} can't be read: {error.strerror}") from None
@@ -139,16 +139,17 @@ def _arrow_families(type_: Any) -> Families:
     return next((frozenset({family}) for test, family in tests if test(type_)), ANY)
 
 
-def _json(file: Path, where: str, tell: Callable[[str], None]) -> tuple[Schema, ...]:
-    return (json_columns(read_text(file, where.rpartition(":")[0]), where, tell),)
+def _json(name: str, key: str, context: ReadingContext) -> tuple[Schema, ...]:
+    return (json_columns(text_of(name, key, context), f"{key}: {name}", context.tell),)
 
 
-def _sql(file: Path, where: str, tell: Callable[[str], None]) -> tuple[Schema, ...]:
-    return ddl_schemas(read_text(file, where.rpartition(":")[0]), where, tell)
+def _sql(name: str, key: str, context: ReadingContext) -> tuple[Schema, ...]:
+    return ddl_schemas(text_of(name, key, context), f"{key}: {name}", context.tell)
 
 
-def _csv(file: Path, where: str, tell: Callable[[str], None]) -> tuple[Schema, ...]:
+def _csv(name: str, key: str, context: ReadingContext) -> tuple[Schema, ...]:
     """The names in a CSV file's first line, parted by what occurs there most; the columns' content is not looked at."""
+    where, file = f"{key}: {name}", plain_file(name, root=context.root, key=key)
     try:
         with file.open("r", encoding="utf-8-sig", newline="") as stream:
             first = stream.readline(_LONGEST_HEADER)
@@ -162,7 +163,7 @@ def _csv(file: Path, where: str, tell: Callable[[str], None]) -> tuple[Schema, .
         raise InputProblem(f"{where}: its first line is no CSV header: {error}") from None
     if not any(name.strip() for name in names) or "\0" in first:
         raise InputProblem(f"{where}: its first line names no columns")
-    tell("a CSV header states names alone: types and missing values were not compared")
+    context.tell("a CSV header states names alone: types and missing values were not compared")
     return (Schema("CSV header", tuple(Column(name.strip()) for name in names)),)
 
 

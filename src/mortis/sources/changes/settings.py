@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mortis.problems import InputProblem, listed
-from mortis.sources.changes.reading import read_text
 
 if TYPE_CHECKING:
     import yaml
@@ -56,26 +56,24 @@ class _Unreadable(Exception):
     """Why a text isn't of its format."""
 
 
-def read_settings(file: Path, key: str) -> Settings:
-    """The values in a configuration file, by its suffix.
+def read_settings(name: str, text: str, key: str) -> Settings:
+    """The values in the text of a configuration file, by the suffix of its name.
 
-    Raises InputProblem where the suffix is unknown, or the file isn't what it says or holds more than can be compared.
+    Raises InputProblem where the suffix is unknown, or the text isn't what it says or holds more than can be compared.
     """
-    known = next((suffix for suffix in FORMATS if _is_of(file.name, suffix)), None)
+    known = next((suffix for suffix in FORMATS if _is_of(Path(name).name, suffix)), None)
     if known is None:
-        kind = file.suffix or "(no suffix)"
-        raise InputProblem(f"{key}: {file.name}: unknown kind of configuration {kind!r}; known: {listed(FORMATS)}")
+        kind = Path(name).suffix or "(no suffix)"
+        raise InputProblem(f"{key}: {name}: unknown kind of configuration {kind!r}; known: {listed(FORMATS)}")
     read, typed = FORMATS[known]
     try:
-        values = dict(islice(read(read_text(file, key)), MOST_VALUES + 1))
+        values = dict(islice(read(text), MOST_VALUES + 1))
     except _Unreadable as why:
-        raise InputProblem(f"{key}: {file.name}: {why}") from None
+        raise InputProblem(f"{key}: {name}: {' '.join(str(why).split())}") from None
     except RecursionError:
-        raise InputProblem(f"{key}: {file.name}: it is nested too deeply to be compared") from None
+        raise InputProblem(f"{key}: {name}: it is nested too deeply to be compared") from None
     if len(values) > MOST_VALUES:
-        raise InputProblem(
-            f"{key}: {file.name}: it holds more than {MOST_VALUES:,} values; hand over the part that matters"
-        )
+        raise InputProblem(f"{key}: {name}: it holds more than {MOST_VALUES:,} values; hand over the part that matters")
     return Settings(values, typed)
 
 
@@ -135,8 +133,16 @@ def _plain(text: str) -> Value:
     """What an unquoted text means in YAML."""
     import yaml
 
-    resolver: Any = yaml.SafeLoader("")
+    resolver: Any = _resolver()
     return _scalar(yaml.ScalarNode(resolver.resolve(yaml.ScalarNode, text, (True, False)), text))
+
+
+@cache
+def _resolver() -> yaml.SafeLoader:
+    """What tells the kinds of scalars, and constructs them; it holds no text."""
+    import yaml
+
+    return yaml.SafeLoader("")
 
 
 _TAGS: Mapping[str, Kind] = {
@@ -157,7 +163,7 @@ def _scalar(node: yaml.ScalarNode) -> Value:
     if kind in ("text", "time"):
         return Value(kind, node.value)
     try:
-        return _value(yaml.SafeLoader("").construct_object(node))
+        return _value(_resolver().construct_object(node))
     except (ValueError, yaml.YAMLError):
         return Value("text", node.value)
 
@@ -165,8 +171,11 @@ def _scalar(node: yaml.ScalarNode) -> Value:
 def _yaml(text: str) -> Iterator[tuple[KeyPath, Value]]:
     import yaml
 
+    # The parser in C is many times faster. It has no guard against deep nesting, so that is looked for first.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        _check_depth(yaml.parse(text, Loader=loader))
+        documents = list(yaml.compose_all(text, Loader=loader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
@@ -174,6 +183,16 @@ def _yaml(text: str) -> Iterator[tuple[KeyPath, Value]]:
     visits = count()
     for i, node in enumerate(documents):
         yield from _yaml_leaves(node, (i,) if len(documents) > 1 else (), visits)
+
+
+def _check_depth(events: Iterable[yaml.Event]) -> None:
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise _Unreadable(f"it is nested deeper than {MOST_DEPTH} levels")
 
 
 def _yaml_leaves(node: yaml.Node, path: KeyPath, visits: Iterator[int]) -> Iterator[tuple[KeyPath, Value]]:
@@ -241,7 +260,7 @@ def _ini(text: str) -> Iterator[tuple[KeyPath, Value]]:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise _Unreadable(f"not INI: {' '.join(str(error).split())}") from None
+        raise _Unreadable(f"not INI: {error}") from None
     for section in parser.sections():
         for key, value in parser.items(section):
             yield (section, key), Value("text", value or "")

@@ -166,12 +166,12 @@ def _wide(sheet: Sheet, time: Column, numbers: Sequence[Column], columns: Sequen
 
 
 def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> tuple[Column, ...]:
-    """The columns that tell series apart, those of text first asked.
+    """The columns that tell series apart, those of text asked first.
 
-    A column does where rows of one series and moment differ in it. One that is the same throughout every series goes
+    A column does where rows of one series and moment differ in it. A text that is the same throughout every series goes
     along, as it says what the series is of.
     """
-    columns = [column for column in sorted(columns, key=lambda one: one.kind != "text") if not _is_key(column)]
+    columns = sorted(columns, key=lambda one: one.kind != "text")
     if not columns:
         return ()
     kept = slice(None) if moments.known.all() else moments.known
@@ -179,15 +179,14 @@ def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> 
     parted = _Parted.by(None if name is None else name.where(kept), at, len(times))
     telling: list[Column] = []
     for column in columns:
+        if parted.pairs == len(at):
+            break
         finer = parted.further(column.words.where(kept))
-        if parted.pairs < len(at) and finer.pairs > parted.pairs:
+        if finer.pairs > parted.pairs and not _is_key(column):
             parted = finer
             telling.append(column)
-    telling += [
-        column
-        for column in columns
-        if column not in telling and parted.further(column.words.where(kept)).groups == parted.groups
-    ]
+    texts = [column for column in columns if column.kind == "text" and column not in telling]
+    telling += [column for column in texts if parted.further(column.words.where(kept)).groups == parted.groups]
     return tuple(telling)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,8 +19,12 @@ from mortis.sources.metrics.words import Words, words_of
 from mortis.sources.refusals import problem_of
 from mortis.sources.tables import Table, check_names
 
+if TYPE_CHECKING:
+    import duckdb
+
 Kind = Literal["number", "time", "text", "empty", "other"]
 NOTHING = ("", "-", "NaN", "nan", "NAN", "null", "NULL", "None", "N/A", "n/a", "NA", "undefined")
+UNNAMED = "(unnamed)"
 _BLOCK = 16 << 20  # large blocks have few dictionaries to unite: five times as fast as Arrow's own choice of 1 MiB
 _MOST_WORDS = 1_000_000
 _WIDTH = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
@@ -36,7 +40,7 @@ class Column:
     @property
     def title(self) -> str:
         """The heading on one line."""
-        return " / ".join(part for part in self.heading if part)
+        return " / ".join(part for part in self.heading if part) or UNNAMED
 
     @property
     def kind(self) -> Kind:
@@ -107,7 +111,7 @@ def _from_json(table: Table, key: str) -> list[Sheet]:
 
     files = [str(file.resolve()) for file in table.files]
     options = "union_by_name = true, maximum_sample_files = 32"
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+    with embedded_database() as connection:
         try:
             scan = f"SELECT * FROM read_json($files, {options})"  # noqa: S608  the options are those above
             kinds = connection.sql(f"DESCRIBE {scan}", params={"files": files}).fetchall()
@@ -117,6 +121,17 @@ def _from_json(table: Table, key: str) -> list[Sheet]:
         except duckdb.Error as error:
             raise problem_of(error, f"{key}: {table.name} can't be read as JSON") from None
     return [_plain_sheet(table.name, rows)]
+
+
+def embedded_database() -> duckdb.DuckDBPyConnection:
+    """A DuckDB inside this process that reaches for nothing and takes times without an offset as UTC."""
+    import duckdb
+
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def _untimed(kind: str) -> str:

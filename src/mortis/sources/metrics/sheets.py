@@ -13,7 +13,7 @@ import numpy as np
 
 from mortis.problems import InputProblem, WorkProblem, listed
 from mortis.profiles import Floats
-from mortis.sources.metrics.headings import CsvHead, not_utf8, read_csv_head, stem, tuple_headings, unpacked
+from mortis.sources.metrics.headings import CsvHead, not_utf8, read_csv_head, stem, told_apart, tuple_headings, unpacked
 from mortis.sources.metrics.points import Ints
 from mortis.sources.metrics.words import Words, words_of
 from mortis.sources.refusals import problem_of
@@ -59,7 +59,7 @@ class Column:
         return Column(self.heading, pa.chunked_array([values]))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
     """Rows under the same headings. `levels` names the header rows where there are several, and is empty elsewhere.
 
@@ -72,7 +72,7 @@ class Sheet:
     stems: tuple[str, ...] = ()
     of_file: Ints | None = None
 
-    @cached_property
+    @property
     def rows(self) -> int:
         """The number of rows."""
         return len(self.columns[0].data) if self.columns else 0
@@ -190,8 +190,9 @@ def _plain_sheet(name: str, rows: Any) -> Sheet:
 
 def _joined(files: Sequence[Path], table: Table, parts: Sequence[Any], head: CsvHead | None = None) -> Sheet:
     """One sheet of files with the same headings."""
-    whole = len(files) == len(table.files)
-    name = table.name if whole and len(files) > 1 else listed([file.name for file in files], most=1)
+    names = told_apart(table.files, lambda file: file.name)
+    name = table.name if len(files) == len(table.files) > 1 else listed([names[file] for file in files], most=1)
+    stems = told_apart(table.files, stem)
     sheet = _plain_sheet(name, parts[0])
     levels, headings = (head.levels, head.headings) if head else (sheet.levels, [c.heading for c in sheet.columns])
     data = [_one_type([part.column(place) for part in parts]) for place in range(len(headings))]
@@ -199,7 +200,7 @@ def _joined(files: Sequence[Path], table: Table, parts: Sequence[Any], head: Csv
         name,
         tuple(Column(heading, column) for heading, column in zip(headings, data, strict=True)),
         levels,
-        tuple(stem(file) for file in files),
+        tuple(stems[file] for file in files),
         np.repeat(np.arange(len(parts)), [part.num_rows for part in parts]) if len(parts) > 1 else None,
     )
 

@@ -265,10 +265,12 @@ def test_python_in_the_documentation_runs(
 ) -> None:
     """Each block runs by itself, with nothing but a prediction log beside it; where it prints, it finds the failure."""
     from mortis.clarify import metrics
+    from mortis.sources import metrics as sources_of_metrics
     from mortis.sources import models, tables
 
     monkeypatch.setattr(metrics, "METRICS", copy.deepcopy(metrics.METRICS))
     monkeypatch.setattr(tables, "FORMATS", dict(tables.FORMATS))
+    monkeypatch.setattr(sources_of_metrics, "KINDS", dict(sources_of_metrics.KINDS))
     monkeypatch.setattr(models, "MODEL_FORMATS", dict(models.MODEL_FORMATS))
     exec(compile(code, "documentation", "exec"), {})  # noqa: S102  it is our own
     if "print(" in code:

@@ -385,6 +385,13 @@ class TestGuesses:
             for name, of in by_hand.items()
         }
 
+    def test_files_of_one_name_are_told_apart_by_their_folders(self, tmp_path):
+        for host in "ab":
+            (tmp_path / host).mkdir()
+            self.of(f"ts,value\n{BEGIN},{ord(host)}\n", tmp_path / host, "cpu.csv")
+        found = read("*/cpu.csv", tmp_path)
+        assert points(found) == {("a/cpu", ()): {BEGIN: 97.0}, ("b/cpu", ()): {BEGIN: 98.0}}
+
     @pytest.mark.parametrize(
         "place", ["high_traffic/noissue", "high_traffic/train/issue_0", "low_traffic/train/issue_3"]
     )
@@ -463,6 +470,21 @@ class TestGuesses:
             ("b", (("le", "2.5"),)): {BEGIN: 2.0, BEGIN + 60: 4.0},
         }
 
+    def test_numbers_in_text_keep_their_notes_and_signs(self, tmp_path):
+        lines = [f"{moment(i)},cpu,{cell}" for i, cell in enumerate(("+1", "-2.5e0", "oops", "+Inf", "-infinity"))]
+        found = self.of("ts,metric,load\n" + "\n".join(lines), tmp_path)
+        assert points(found) == {
+            ("cpu", ()): {BEGIN: 1.0, BEGIN + 60: -2.5, BEGIN + 120: None, BEGIN + 180: None, BEGIN + 240: None}
+        }
+        assert any("the first 'oops' in row 3" in note for note in found.notes)
+        assert "2 infinite values taken as not measured" in found.notes
+
+    @pytest.mark.parametrize(("names", "first"), [(("index", "started"), [0, 1]), (("min", "t"), [5.0, 6.0])])
+    def test_a_name_that_may_mean_a_time_is_believed_where_the_column_holds_times(self, names, first):
+        found = read(pa.table({names[0]: first, names[1]: [moment(0), moment(1)], "cpu": [1.0, 2.0]}), time=None)
+        assert [one.name for one in found.series if one.name == "cpu"] == ["cpu"]
+        assert found.series[0].seconds.tolist() == [BEGIN, BEGIN + 60]
+
     @pytest.mark.parametrize("cell", ["", "-", "NaN", "nan", "null", "N/A"])
     def test_cells_of_nothing_are_not_measured(self, cell, tmp_path):
         found = self.of(f"ts,cpu\n{moment(0)},1\n{moment(1)},{cell}\n{moment(2)},3\n", tmp_path)
@@ -513,6 +535,14 @@ class TestCounters:
         found = read(pa.table({"ts": [BEGIN + 60 * i for i in range(100)], "orders_total": totals}))
         assert found.series[0].name == "orders_total"
         assert found.series[0].values.tolist() == totals.tolist()
+
+    def test_the_parts_of_histograms_and_summaries_are_counters_too(self):
+        """Told without types by the bounds or quantiles beside them; another count is a level."""
+        grows = [float(i) for i in range(5)]
+        names = {'h_bucket{le="1"}', "h_count", "h_sum", 's{quantile="0.5"}', "s_count", "pod_count", "x_bucket"}
+        found = read(pa.table({"ts": [BEGIN + i for i in range(5)], **dict.fromkeys(sorted(names), grows)}))
+        rates = {"rate(h_bucket)", "rate(h_count)", "rate(h_sum)", "rate(s_count)"}
+        assert {one.name for one in found.series} == rates | {"s", "pod_count", "x_bucket"}
 
     def test_one_restarting_instance_is_a_counter_like_the_others(self):
         """The name decides, over all its series."""
@@ -755,7 +785,7 @@ BROKEN = {
     ),
     "not UTF-8": (
         "m.csv",
-        GOOD.replace("cpu", "host,cpu").replace("Z,", "Z,a,").encode() + f"{moment(2)},caf\xe9,3\n".encode("latin-1"),
+        GOOD.replace("cpu", "host,cpu").replace("Z,", "Z,a,").encode() + f"{moment(2)},\xe9t\xe9,3\n".encode("latin-1"),
         "metrics.table: m.csv line 4: it is not UTF-8; save the file as UTF-8",
     ),
     "header not UTF-8": (
@@ -808,7 +838,7 @@ BROKEN = {
     ),
     "samples not UTF-8": (
         "m.om",
-        f"cpu 1 {BEGIN}\n# caf\xe9\n".encode("latin-1"),
+        f"cpu 1 {BEGIN}\n# \xe9t\xe9\n".encode("latin-1"),
         "metrics.table: m.om line 2: it is not UTF-8; save the file as UTF-8",
     ),
 }

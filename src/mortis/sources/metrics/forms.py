@@ -30,9 +30,10 @@ TIMES = (
         "timestampms",
         "timems",
     ),
-    *("timestamputc", "timeutc", "at", "when", "date", "day", "hour", "minute", "min", "t", "periodstart", "bucket"),
-    *("windowstart", "indexlevel0", "index"),
+    *("timestamputc", "timeutc", "walltime", "date"),
 )
+# Names that other things have too, believed where the column begins with a time.
+PERHAPS_TIMES = ("at", "when", "day", "hour", "minute", "min", "t", "periodstart", "windowstart", "bucket", "index")
 METRICS = ("field", "metric", "metricname", "metrickey", "metricid", "measurement", "kpi", "kpiname")
 NAMES = ("name", "series", "seriesname", "signal", "variable", "key", "label")
 VALUES = ("value", "val", "metricvalue", "datapoint", "reading", "v", "y")
@@ -76,11 +77,11 @@ def time_column(sheet: Sheet, stated: str | None, *, where: str) -> Column:
                 f"{where}: column {stated!r} not found in {sheet.name}{guess} there are: {sheet.titles()}"
             )
         return found
-    named = [column for column in sheet.columns if plain(column.heading[0]) in TIMES and column.kind != "other"]
-    named.sort(key=lambda column: TIMES.index(plain(column.heading[0])))
-    kinds = [column for column in sheet.columns if column.kind == "time"]
-    first = [column for column in sheet.columns[:1] if _begins_with_a_moment(column)]
-    for column in (*named, *kinds, *first):
+    usable = [column for column in sheet.columns if column.kind != "other"]
+    kinds = [column for column in usable if column.kind == "time"]
+    texts = [column for column in usable if column.kind == "text"]
+    perhaps = [*_called(usable, PERHAPS_TIMES), *texts, *usable[:1]]
+    for column in (*_called(usable, TIMES), *kinds, *filter(_begins_with_a_moment, perhaps)):
         return column
     raise InputProblem(
         f"{where}: no column of {sheet.name} is named like a time or holds times; state which does; "
@@ -88,9 +89,15 @@ def time_column(sheet: Sheet, stated: str | None, *, where: str) -> Column:
     )
 
 
+def _called(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
+    """The columns that bear one of the names, in the order of the names."""
+    called = [column for column in columns if plain(column.heading[0]) in names]
+    return sorted(called, key=lambda column: names.index(plain(column.heading[0])))
+
+
 def _begins_with_a_moment(column: Column) -> bool:
-    known = column.data.drop_null()
-    return column.kind in ("text", "number") and len(known) > 0 and is_moment(str(known[0].as_py()))
+    known = column.data.slice(0, FEW_ROWS).drop_null()
+    return len(known) > 0 and is_moment(str(known[0].as_py()))
 
 
 def form_of(sheet: Sheet, time: Column, moments: Moments, *, where: str) -> Form:
@@ -112,7 +119,7 @@ def form_of(sheet: Sheet, time: Column, moments: Moments, *, where: str) -> Form
     titles = {column.title for column in (*form.values, *form.labels, *((form.name,) if form.name else ()))}
     unused = [column.title for column in others if column.title not in titles]
     if unused:
-        notes.append(f"columns left out, as they make no series and tell none apart: {listed(unused, most=6)}")
+        notes.append(f"columns left out, as they make no series and tell none apart: {listed(unused, most=3)}")
     return replace(form, notes=tuple(notes))
 
 
@@ -120,7 +127,7 @@ def _usable(columns: Sequence[Column], notes: list[str]) -> list[Column]:
     """The columns of numbers and text; others can be no part of a series."""
     empty = [column.title for column in columns if column.kind == "empty"]
     if empty:
-        notes.append(f"columns without a value left out: {listed(empty, most=6)}")
+        notes.append(f"columns without a value left out: {listed(empty, most=3)}")
     for column in columns:
         if column.kind in ("time", "other"):
             what = "times" if column.kind == "time" else str(column.data.type).partition("<")[0]
@@ -131,15 +138,15 @@ def _usable(columns: Sequence[Column], notes: list[str]) -> list[Column]:
 def _long(columns: Sequence[Column], time: Column, moments: Moments, notes: list[str]) -> Form | None:
     """The form of a table with a value a row; None where it is none."""
     texts = [column for column in columns if column.kind == "text"]
-    strong, weak = _named(texts, METRICS), _named(texts, NAMES)
-    value = _named([column for column in columns if column is not (strong or weak)], VALUES)
-    name = strong or weak
+    name = next(iter(_called(texts, (*METRICS, *NAMES))), None)
     if name is None:
         return None
     rest = [column for column in columns if column is not name]
-    numbers = _numbers([value] if value else rest, notes if value else [])
-    if not numbers or (value is None and strong is None and len(numbers) > 1):
+    value, told = _called(rest, VALUES)[:1], list[str]()
+    numbers = _numbers(value or rest, told)
+    if not numbers or (not value and len(numbers) > 1 and plain(name.title) not in METRICS):
         return None
+    notes.extend(told)
     taken = {column.title for column in numbers}
     labels = _labels(name.words, [column for column in rest if column.title not in taken], moments)
     what = f"values from {_quoted(numbers)}" + (f", labels {_quoted(labels)}" if labels else "")
@@ -166,12 +173,12 @@ def _wide(sheet: Sheet, time: Column, numbers: Sequence[Column], columns: Sequen
 
 
 def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> tuple[Column, ...]:
-    """The columns that tell series apart, those of text first asked.
+    """The columns that tell series apart, those of text asked first.
 
-    A column does where rows of one series and moment differ in it. One that is the same throughout every series goes
+    A column does where rows of one series and moment differ in it. A text that is the same throughout every series goes
     along, as it says what the series is of.
     """
-    columns = [column for column in sorted(columns, key=lambda one: one.kind != "text") if not _is_key(column)]
+    columns = sorted(columns, key=lambda one: one.kind != "text")
     if not columns:
         return ()
     kept = slice(None) if moments.known.all() else moments.known
@@ -179,15 +186,14 @@ def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> 
     parted = _Parted.by(None if name is None else name.where(kept), at, len(times))
     telling: list[Column] = []
     for column in columns:
+        if parted.pairs == len(at):
+            break
         finer = parted.further(column.words.where(kept))
-        if parted.pairs < len(at) and finer.pairs > parted.pairs:
+        if finer.pairs > parted.pairs and not _is_key(column):
             parted = finer
             telling.append(column)
-    telling += [
-        column
-        for column in columns
-        if column not in telling and parted.further(column.words.where(kept)).groups == parted.groups
-    ]
+    texts = [column for column in columns if column.kind == "text" and column not in telling]
+    telling += [column for column in texts if parted.further(column.words.where(kept)).groups == parted.groups]
     return tuple(telling)
 
 
@@ -231,12 +237,6 @@ def name_level(levels: Sequence[str]) -> int:
 def is_lone_value(form: Form) -> bool:
     """Whether the one column of values is called just that, so that it has no name of its own."""
     return form.name is None and len(form.values) == 1 and plain(form.values[0].title) in VALUES
-
-
-def _named(columns: Sequence[Column], names: Sequence[str]) -> Column | None:
-    """The column that is called by the first of the names that any is called by."""
-    called = {plain(column.title): column for column in reversed(columns)}
-    return next((called[name] for name in names if name in called), None)
 
 
 def _numbers(columns: Sequence[Column], notes: list[str]) -> list[Column]:

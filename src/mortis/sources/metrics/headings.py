@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from ast import literal_eval
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -50,6 +50,20 @@ def stem(file: Path) -> str:
     'cpu.web-1'
     """
     return Path(file.name.removesuffix(file.suffix) if file.suffix.lower() in _COMPRESSIONS else file.name).stem
+
+
+def told_apart(files: Sequence[Path], last: Callable[[Path], str]) -> dict[Path, str]:
+    """What each file is called: by `last`, with as many folders before it as tell all of them apart.
+
+    >>> list(told_apart([Path("a/cpu.csv"), Path("b/cpu.csv")], stem).values())
+    ['a/cpu', 'b/cpu']
+    """
+    names: dict[Path, str] = {}
+    for folders in range(max(len(file.parts) for file in files)):
+        names = {file: "/".join([*file.parts[-folders - 1 : -1], last(file)]) for file in files}
+        if len(set(names.values())) == len(files):
+            break
+    return names
 
 
 def not_utf8(file: Path, key: str) -> InputProblem:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from mortis.problems import InputProblem
 from mortis.sources.metrics.points import Ints
-from mortis.sources.metrics.sheets import Column, numbers_of
+from mortis.sources.metrics.sheets import Column, embedded_database, numbers_of
 from mortis.sources.metrics.words import Words, parse_numbers
 from mortis.sources.times import OFFSET, PER_SECOND, UNIT_NAMES, epoch_unit
 
@@ -94,11 +94,9 @@ def _from_text(words: Words, where: str) -> Moments:
 
 def _parsed(words: Any) -> tuple[npt.NDArray[np.float64], int]:
     """Microseconds since 1970 of every text, NaN where it is no time, and how many carry an offset."""
-    import duckdb
     import pyarrow as pa
 
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with embedded_database() as connection:
         connection.register("words", pa.table({"word": words}))
         found: Any = connection.sql(
             "SELECT epoch_us(TRY_CAST(word AS TIMESTAMPTZ))::DOUBLE AS micros, regexp_matches(word, $offset) AS zoned"

@@ -13,6 +13,7 @@ import numpy as np
 from mortis.problems import InputProblem
 from mortis.profiles import Floats
 from mortis.records import Input
+from mortis.sources.metrics.counters import PARTS, TOTAL
 from mortis.sources.metrics.headings import not_utf8, unpacked
 from mortis.sources.metrics.points import Bools, Ints, sort_points
 from mortis.sources.metrics.reading import Asked, MetricsRead, check_window, counted, finished, inside
@@ -34,7 +35,7 @@ OPENMETRICS_FORMATS = {
     )
 }
 # Which series of a family count up, by the family's type; those of no other type do.
-_COUNTING = {"counter": ("", "_total"), "histogram": ("_bucket", "_count", "_sum"), "summary": ("_count", "_sum")}
+_COUNTING = {"counter": ("", TOTAL), "histogram": PARTS, "summary": PARTS}
 _CREATED = "_created"
 _BLOCK = 64 << 20
 _NEWLINE = 0x0A
@@ -85,7 +86,7 @@ def read_openmetrics(table: Table, asked: Asked) -> MetricsRead:
         spans.append(seconds[~np.isnan(seconds)])
         parts.extend(_series(samples, seconds, file, asked, notes))
     check_window([span.astype(np.int64) for span in spans], asked, f"{where}: no samples of {table.name} lie in")
-    created = {family.removesuffix("_total") + _CREATED for family, kind in types.items() if kind in _COUNTING}
+    created = {family.removesuffix(TOTAL) + _CREATED for family, kind in types.items() if kind in _COUNTING}
     return finished(
         [part for part in parts if part.name not in created],
         where=f"{where}: {table.name}",

@@ -7,20 +7,24 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mortis.problems import InputProblem, WorkProblem, listed
 from mortis.profiles import Floats
-from mortis.sources.metrics.headings import CsvHead, not_utf8, read_csv_head, stem, tuple_headings, unpacked
+from mortis.sources.metrics.headings import CsvHead, not_utf8, read_csv_head, stem, told_apart, tuple_headings, unpacked
 from mortis.sources.metrics.points import Ints
 from mortis.sources.metrics.words import Words, words_of
 from mortis.sources.refusals import problem_of
 from mortis.sources.tables import Table, check_names
 
+if TYPE_CHECKING:
+    import duckdb
+
 Kind = Literal["number", "time", "text", "empty", "other"]
 NOTHING = ("", "-", "NaN", "nan", "NAN", "null", "NULL", "None", "N/A", "n/a", "NA", "undefined")
+UNNAMED = "(unnamed)"
 _BLOCK = 16 << 20  # large blocks have few dictionaries to unite: five times as fast as Arrow's own choice of 1 MiB
 _MOST_WORDS = 1_000_000
 _WIDTH = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
@@ -36,7 +40,7 @@ class Column:
     @property
     def title(self) -> str:
         """The heading on one line."""
-        return " / ".join(part for part in self.heading if part)
+        return " / ".join(part for part in self.heading if part) or UNNAMED
 
     @property
     def kind(self) -> Kind:
@@ -55,7 +59,7 @@ class Column:
         return Column(self.heading, pa.chunked_array([values]))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
     """Rows under the same headings. `levels` names the header rows where there are several, and is empty elsewhere.
 
@@ -68,7 +72,7 @@ class Sheet:
     stems: tuple[str, ...] = ()
     of_file: Ints | None = None
 
-    @cached_property
+    @property
     def rows(self) -> int:
         """The number of rows."""
         return len(self.columns[0].data) if self.columns else 0
@@ -107,7 +111,7 @@ def _from_json(table: Table, key: str) -> list[Sheet]:
 
     files = [str(file.resolve()) for file in table.files]
     options = "union_by_name = true, maximum_sample_files = 32"
-    with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
+    with embedded_database() as connection:
         try:
             scan = f"SELECT * FROM read_json($files, {options})"  # noqa: S608  the options are those above
             kinds = connection.sql(f"DESCRIBE {scan}", params={"files": files}).fetchall()
@@ -117,6 +121,17 @@ def _from_json(table: Table, key: str) -> list[Sheet]:
         except duckdb.Error as error:
             raise problem_of(error, f"{key}: {table.name} can't be read as JSON") from None
     return [_plain_sheet(table.name, rows)]
+
+
+def embedded_database() -> duckdb.DuckDBPyConnection:
+    """A DuckDB inside this process that reaches for nothing and takes times without an offset as UTC."""
+    import duckdb
+
+    connection = duckdb.connect(
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False},
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def _untimed(kind: str) -> str:
@@ -175,8 +190,9 @@ def _plain_sheet(name: str, rows: Any) -> Sheet:
 
 def _joined(files: Sequence[Path], table: Table, parts: Sequence[Any], head: CsvHead | None = None) -> Sheet:
     """One sheet of files with the same headings."""
-    whole = len(files) == len(table.files)
-    name = table.name if whole and len(files) > 1 else listed([file.name for file in files], most=1)
+    names = told_apart(table.files, lambda file: file.name)
+    name = table.name if len(files) == len(table.files) > 1 else listed([names[file] for file in files], most=1)
+    stems = told_apart(table.files, stem)
     sheet = _plain_sheet(name, parts[0])
     levels, headings = (head.levels, head.headings) if head else (sheet.levels, [c.heading for c in sheet.columns])
     data = [_one_type([part.column(place) for part in parts]) for place in range(len(headings))]
@@ -184,7 +200,7 @@ def _joined(files: Sequence[Path], table: Table, parts: Sequence[Any], head: Csv
         name,
         tuple(Column(heading, column) for heading, column in zip(headings, data, strict=True)),
         levels,
-        tuple(stem(file) for file in files),
+        tuple(stems[file] for file in files),
         np.repeat(np.arange(len(parts)), [part.num_rows for part in parts]) if len(parts) > 1 else None,
     )
 

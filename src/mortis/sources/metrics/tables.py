@@ -12,13 +12,13 @@ from mortis.sources.metrics.moments import Moments, moments_of
 from mortis.sources.metrics.points import Bools, Ints, sort_points
 from mortis.sources.metrics.reading import Asked, MetricsRead, check_window, counted, finished, inside
 from mortis.sources.metrics.selectors import parse_series
-from mortis.sources.metrics.sheets import Column, Sheet, numbers_of, open_sheets
+from mortis.sources.metrics.sheets import UNNAMED, Column, Sheet, numbers_of, open_sheets
 from mortis.sources.metrics.words import Words, combine
 from mortis.sources.tables import Table, fingerprint
 from mortis.telemetry import MetricSeries
 
 STATISTIC = "statistic"
-UNNAMED = "value"
+LONE = "value"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ def _called(timed: _Timed, column: Column, group: tuple[str | None, ...]) -> tup
     labels = {label.title: word for label, word in zip(form.labels, group[ahead:], strict=True) if word}
     if form.name is not None and len(form.values) > 1:
         labels[STATISTIC] = column.title
-    file = sheet.stems[0] if len(sheet.stems) == 1 else UNNAMED
+    file = sheet.stems[0] if len(sheet.stems) == 1 else LONE
     own_title = file if is_lone_value(form) else column.title
     text = (group[0] if ahead else own_title) or UNNAMED
     name, own = (parse_series(text) if "{" in text else None) or (text, {})
@@ -131,4 +131,4 @@ def _levelled(column: Column, levels: tuple[str, ...]) -> tuple[str, Mapping[str
     labels = {
         level: text for i, (level, text) in enumerate(zip(levels, column.heading, strict=True)) if i != place and text
     }
-    return column.heading[place] or column.title or UNNAMED, labels
+    return column.heading[place] or column.title, labels

@@ -117,7 +117,7 @@ def combine(columns: Sequence[Words], *, rows: int) -> tuple[Ints, list[tuple[st
 def refine(codes: Ints, groups: int, column: Words) -> tuple[Ints, Ints]:
     """The groups parted further by a column: the pairs that occur, as group * (words + 1) + word + 1, and new codes."""
     size = len(column) + 1
-    return dense(codes * size + column.codes + 1, groups * size)
+    return dense(column.codes + 1 if groups == 1 else codes * size + column.codes + 1, groups * size)
 
 
 def dense(codes: Ints, limit: int) -> tuple[Ints, Ints]:

@@ -116,6 +116,17 @@ def test_without_a_model_a_corruption_stays_untested(before, during):
     assert "no model file was handed over" in found.result
 
 
+def test_what_moved_a_feature_farther_is_suspected_more_where_nothing_can_be_tested(rng, before):
+    """A fit says how well a corruption describes a change, not how large the change is."""
+    clean = served(rng, 3000, window=INCIDENT)
+    during = clean.with_feature("noise", np.where(np.arange(3000) < 60, 9.0, clean.features["noise"]))
+    during = during.with_feature("delay", during.features["delay"] * 60)
+    little = repair_of("sentinel", "noise", times(1, "noise"), fit=0.95, statement="noise is 9")
+    much = repair_of("unit", "delay", times(1 / 60), fit=0.7, statement="delay x 60")
+    found = {one.features: one.confidence for one in decided(before, during, little, much, models={}) if one.features}
+    assert found[("delay",)] > found[("noise",)] >= 0.1
+
+
 def test_what_was_looked_for_and_not_found_is_refuted_and_what_was_not_looked_for_is_silent(before, during):
     assert {one.id: one.verdict for one in decided(before, during)} == dict.fromkeys(LOOKED_FOR, "refuted")
     assert list(decide_repairs(facts_of(before, during, repairs=None))) == []

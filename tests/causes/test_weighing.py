@@ -99,6 +99,32 @@ def test_what_stand_ins_for_lost_values_leave_is_not_called_drift(rng):
     assert found["D1"].verdict in STANDING
     assert found["W2"].verdict != "supported"
     assert counted(weighed) == pytest.approx(1)
+    assert found["D1"].share_of_drop.value < 0.9
+    assert found["D1"].share_of_drop.high >= 1, "all of the fall was the lost values'"
+    assert weighed.unexplained.low <= 0
+
+
+def test_a_fault_beside_lost_values_keeps_its_limits(rng):
+    """Of two faults only the one whose values are lost may have done what is left."""
+    before, clean = served(rng, 4000), served(rng, 4000, window=INCIDENT)
+    third = np.arange(4000) % 3
+    seconds = np.where(third == 0, clean.features["delay"] * 60, clean.features["delay"])
+    lost = np.where(third == 1, np.nan, clean.features["load"])
+    during = corrupted(corrupted(clean, "delay", seconds), "load", lost)
+    other = (third == 1) & (rng.random(4000) < 0.5)
+    donors = np.where(other, rng.choice(before.features["load"], 4000), clean.features["load"])
+    repairs = [
+        repair_of("unit", "delay", lambda s: s.with_feature("delay", clean.features["delay"])),
+        repair_of("null", "load", lambda s: s.with_feature("load", donors), donors=True),
+    ]
+    weighed = weigh(facts_of(before, during, repairs=repairs, profile=profile_of(before, during)))
+    share = {one.id: one.share_of_drop for one in weighed.causes if one.verdict in STANDING}
+    assert set(share) == {"D1", "D3"}, weighed.causes[:4]
+    left = weighed.unexplained.value
+    assert share["D1"].high >= share["D1"].value + left > share["D1"].value
+    assert share["D3"].high < share["D3"].value + left + 0.1
+    assert weighed.unexplained.low <= 0.0 + 1e-9
+    assert counted(weighed) == pytest.approx(1)
 
 
 def test_two_faults_share_the_drop_and_are_several(rng):

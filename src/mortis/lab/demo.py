@@ -65,16 +65,23 @@ class DemoFolderTaken(InputProblem):
     """The folder holds a case that the demo didn't write."""
 
 
-def build_demo(out: Path, *, fault: str = "unit", seed: int = 7, injected: Fault | None = None) -> DemoCase:
+def build_demo(
+    out: Path,
+    *,
+    fault: str = "unit",
+    seed: int = 7,
+    injected: Fault | None = None,
+    scenario: Scenario | None = None,
+) -> DemoCase:
     """The case at `out`/case/incident.yaml and its truth, which is also written to `out`/truth.json.
 
-    `injected` puts another fault in place of the scenario's own. Same arguments, same bytes. An earlier demo at the
-    same place is overwritten; DemoFolderTaken where the case there is somebody else's; DemoDataMissing without the
-    extra `demo`.
+    `scenario` is served in place of the one that the fault is named for, `injected` puts another fault in place of the
+    scenario's own. Same arguments, same bytes. An earlier demo at the same place is overwritten; DemoFolderTaken where
+    the case there is somebody else's; DemoDataMissing without the extra `demo`.
     """
     if fault not in SCENARIOS:
         raise InputProblem(f"no demo is named {fault!r}; there are: {listed(SCENARIOS)}{near(fault, SCENARIOS)}")
-    scenario = SCENARIOS[fault]
+    scenario = scenario or SCENARIOS[fault]
     put_in = injected or scenario.fault
     _check_version(put_in, scenario)
     case = _ours(out / "case")

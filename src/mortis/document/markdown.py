@@ -217,7 +217,7 @@ def signals(p: Postmortem) -> list[str]:
             [
                 code(t.template),
                 t.change,
-                t.level or figures.NONE,
+                prose(t.level) or figures.NONE,
                 moment(t.first_seen),
                 count(t.baseline),
                 count(t.incident),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from mlflow_server import running  # type: ignore[import-not-found]  # pytest finds it beside this file
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +36,12 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(20130208)
 
 
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real MLflow server; the test is skipped where MLflow is not installed."""
+    yield from running(tmp_path_factory.mktemp("mlflow"))
+
+
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
     """A file or folder of the shared data by its name; the test is skipped where it is absent."""
@@ -41,3 +53,37 @@ def shared_data() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def answering():
+    """Starts servers on this machine that answer every request alike and keep the requests' headers."""
+    servers = []
+
+    def start(status=200, body=b"{}", *, location=None, delay=0.0):
+        seen = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                seen.append((self.path, dict(self.headers)))
+                time.sleep(delay)
+                self.send_response(status)
+                if location:
+                    self.send_header("Location", location)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(body)
+
+            def log_message(self, *_):
+                """Keep quiet."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}", seen
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -31,7 +31,7 @@ from small_case import (  # type: ignore[import-not-found]  # pytest finds it be
     write_log,
 )
 
-COMMANDS = ("demo", "init", "run", "clarify", "errors", "schema")
+COMMANDS = ("demo", "init", "run", "clarify", "errors", "snapshot", "schema")
 REPORT = {"postmortem.html", "postmortem.md", "postmortem.json"}
 PROGRAM = [sys.executable, "-m", "mortis"]
 

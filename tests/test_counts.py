@@ -10,7 +10,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mortis.counts import errors_of_counts, parse_window
+from mortis.counts import errors_of_counts
+from mortis.intake.windows import parse_window
 from mortis.problems import InputProblem
 from mortis.records import ErrorAnalysis
 

@@ -176,11 +176,21 @@ def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
         ("mortis.errors.scan.PSEUDO_ROWS", "errors", "by {:.0f} rows so that"),
         ("mortis.engine.layout.BINS", "errors", "into {} bins"),
         ("mortis.engine.coding.CODED_CATEGORIES", "errors", "by their {} commonest values"),
-        ("mortis.questions.ROWS_SEARCHED", "errors", "about {:,} rows per window"),
+        ("mortis.questions.errors.ROWS_SEARCHED", "errors", "about {:,} rows per window"),
         ("mortis.integrity.checks.MARGIN", "integrity", "more than {} times the largest"),
         ("mortis.integrity.checks.MOST_Q", "integrity", "all checks of the case is at most {:.0%}"),
-        ("mortis.questions.MOST_FLAGGED", "integrity", "lists the {} strongest"),
-        ("mortis.questions.ROWS_WEIGHED", "causes", "Up to {:,} rows per window"),
+        ("mortis.questions.integrity.MOST_FLAGGED", "integrity", "lists the {} strongest"),
+        ("mortis.sources.changes.git.MOST_COMMITS", "changes", "at most {:,} of them"),
+        ("mortis.changes.ranking.HALF_LIFE", "changes", "halves with every {0.days} days"),
+        ("mortis.changes.ranking.TIME_UNKNOWN", "changes", "{} where nobody recorded when"),
+        ("mortis.changes.ranking.KIND_UNDECIDED", "changes", "{} where no cause stands"),
+        ("mortis.changes.ranking.KIND_UNFIT", "changes", "{} where one stands and the kind doesn't fit"),
+        ("mortis.changes.ranking.KIND_UNKNOWN", "changes", "{} where its word for the kind isn't known"),
+        ("mortis.changes.ranking.KIND_HARMLESS", "changes", "{} for documentation and tests"),
+        ("mortis.changes.ranking.NAMES_NOTHING", "changes", "{} where it names nothing of that"),
+        ("mortis.changes.ranking.FITS", "changes", "From {:.2f} on a change *fits*"),
+        ("mortis.changes.ranking.POSSIBLE", "changes", "from {} on it is *possible*"),
+        ("mortis.questions.answering.ROWS_WEIGHED", "causes", "Up to {:,} rows per window"),
         ("mortis.causes.replay.REPRODUCED", "causes", "reproduce at least {:.0%} of the logged answers"),
         ("mortis.causes.replay.TOLERANCE", "causes", "reproduced within {:.5f}"),
         ("mortis.causes.versions.RISEN", "causes", "larger share of the rows than in the baseline, by at least {:.0%}"),
@@ -200,6 +210,8 @@ def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
         ("mortis.causes.world.NO_SUPPORT", "causes", "an AUC of {:.2f} or more"),
         ("mortis.causes.world.FEWEST_ROWS", "causes", "at least {} rows per window"),
         ("mortis.causes.attribution.MOST_SHARED", "causes", "the first {} of them"),
+        ("mortis.sources.metrics.prometheus.MOST_POINTS", "signals", "at most {:,} points"),
+        ("mortis.sources.metrics.counters.MOST_FALLS", "signals", "at most {:.0%} of the steps"),
         ("mortis.guards.FAILS", "causes", "at least {:.0%} of the incident's days fail"),
         ("mortis.guards.MOST_ALARMS", "causes", "at most {:.0%} of the baseline's days"),
         ("mortis.causes.inputs.APART", "causes", "that moved by {} or more"),
@@ -254,10 +266,12 @@ def test_python_in_the_documentation_runs(
 ) -> None:
     """Each block runs by itself, with nothing but a prediction log beside it; where it prints, it finds the failure."""
     from mortis.clarify import metrics
+    from mortis.sources import metrics as sources_of_metrics
     from mortis.sources import models, tables
 
     monkeypatch.setattr(metrics, "METRICS", copy.deepcopy(metrics.METRICS))
     monkeypatch.setattr(tables, "FORMATS", dict(tables.FORMATS))
+    monkeypatch.setattr(sources_of_metrics, "KINDS", dict(sources_of_metrics.KINDS))
     monkeypatch.setattr(models, "MODEL_FORMATS", dict(models.MODEL_FORMATS))
     exec(compile(code, "documentation", "exec"), {})  # noqa: S102  it is our own
     if "print(" in code:

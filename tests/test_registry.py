@@ -3,96 +3,24 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import os
-import shutil
-import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlflow_server import post  # type: ignore[import-not-found]  # pytest finds it beside this file
 from mortis.problems import InputProblem, WorkProblem
 from mortis.sources import registry
 from mortis.sources.registry import RegisteredVersion, read_registry
-
-START_SECONDS = 240
 
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch):
     for name in ("TOKEN", "USERNAME", "PASSWORD"):
         monkeypatch.delenv(f"MLFLOW_TRACKING_{name}", raising=False)
-
-
-def mlflow_command(root):
-    """The command that runs MLflow: that of MORTIS_TEST_MLFLOW, of .venv-mlflow, of this Python or of the path."""
-    places = (root / ".venv-mlflow" / "bin" / "mlflow", Path(sys.executable).parent / "mlflow")
-    named = os.environ.get("MORTIS_TEST_MLFLOW") or next((str(one) for one in places if one.is_file()), None)
-    return named or shutil.which("mlflow")
-
-
-@pytest.fixture(scope="module")
-def mlflow_server(tmp_path_factory):
-    """The address of a real MLflow server over SQLite, on a free port of this machine."""
-    command = mlflow_command(Path(__file__).resolve().parent.parent)
-    if command is None:
-        pytest.skip("MLflow is not installed (looked in .venv-mlflow, beside this Python and on the path)")
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (folder / "log.txt").open("wb") as log:
-        server = subprocess.Popen(
-            [
-                *(command, "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-                *("--backend-store-uri", f"sqlite:///{folder / 'registry.db'}"),
-                *("--artifacts-destination", str(folder / "artifacts")),
-            ],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
-            start_new_session=True,
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", server, folder / "log.txt")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(timeout=20)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
-
-
-def wait_for(url, server, log):
-    started = time.monotonic()
-    while time.monotonic() - started < START_SECONDS and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310  the server that the fixture started
-                return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"the MLflow server did not start: {log.read_text()[-2000:]}")
-
-
-def post(server, path, **what):
-    body, headers = json.dumps(what).encode(), {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{server}/api/2.0/mlflow/{path}", body, headers)  # noqa: S310  as above
-    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  as above
-        return json.load(response)
 
 
 class TestMlflow:
@@ -151,40 +79,6 @@ class TestMlflow:
     def test_a_model_without_versions_has_none(self, mlflow_server):
         post(mlflow_server, "registered-models/create", name="empty")
         assert read_registry(mlflow=mlflow_server, name="empty") == ()
-
-
-@pytest.fixture
-def answering():
-    """Starts servers on this machine that answer every request alike and keep the requests' headers."""
-    servers = []
-
-    def start(status=200, body=b"{}", *, location=None, delay=0.0):
-        seen = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                seen.append((self.path, dict(self.headers)))
-                time.sleep(delay)
-                self.send_response(status)
-                if location:
-                    self.send_header("Location", location)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                with contextlib.suppress(OSError):
-                    self.wfile.write(body)
-
-            def log_message(self, *_):
-                """Keep quiet."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}", seen
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 ONE_MODEL = json.dumps({"registered_models": [{"name": "m"}], "registered_model": {"name": "m"}}).encode()

@@ -1,122 +1,14 @@
-"""Laws of the training table's fingerprint, of its schema, and of how far the log lies from it."""
+"""Laws of the training table's schema, and of how far the log lies from it."""
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mortis.integrity.checks import check_training
-from mortis.integrity.training import (
-    ColumnPrint,
-    TableFingerprint,
-    compare_tables,
-    read_fingerprint,
-    schema_checks,
-    training_readings,
-)
-from mortis.problems import InputProblem
-from mortis.profiles import Profile
+from mortis.integrity.training import folded, schema_checks, training_readings
+from mortis.profiles import NULL, OTHER, CategoryProfile, Profile, Tally
 from profiled import days, healthy, profile_of
-
-HASHES = st.integers(0, 2**128 - 1)
-COLUMNS = st.dictionaries(
-    st.text(min_size=1, max_size=12),
-    st.builds(ColumnPrint, st.sampled_from(["double", "text", "int64"]), HASHES, HASHES, st.integers(0, 99)),
-    max_size=8,
-)
-FINGERPRINTS = st.builds(TableFingerprint, st.integers(0, 10**12), COLUMNS)
-
-
-def table(**changed: ColumnPrint) -> TableFingerprint:
-    """A fingerprint of three columns, some of them changed."""
-    columns = {name: ColumnPrint("double", i, i + 1, 0) for i, name in enumerate(("age", "city", "income"))}
-    return TableFingerprint(1000, columns | changed)
-
-
-@given(FINGERPRINTS)
-def test_fingerprints_survive_json_and_know_themselves(found):
-    assert TableFingerprint.from_json(found.to_json()) == found
-    assert json.loads(found.to_json())["rows"] == found.rows
-    assert read_fingerprint(found.text()) == found.recorded()
-    assert read_fingerprint(f" {found.text()}\n") == found.recorded()
-    match = compare_tables(found.recorded(), found)
-    assert match.same
-    assert (match.changed, match.added, match.gone) == ((), (), 0)
-
-
-@given(FINGERPRINTS, st.data())
-def test_any_change_of_any_column_is_seen_and_named(found, data):
-    """One column's type, hashes or nulls changed: the tables differ, and that column is named."""
-    if not found.columns:
-        return
-    name = data.draw(st.sampled_from(sorted(found.columns)))
-    one = found.columns[name]
-    other = data.draw(
-        st.sampled_from(
-            [
-                ColumnPrint(one.type + "!", one.sum_hash, one.xor_hash, one.nulls),
-                ColumnPrint(one.type, one.sum_hash + 1, one.xor_hash, one.nulls),
-                ColumnPrint(one.type, one.sum_hash, one.xor_hash ^ 1, one.nulls),
-                ColumnPrint(one.type, one.sum_hash, one.xor_hash, one.nulls + 1),
-            ]
-        )
-    )
-    match = compare_tables(found.recorded(), TableFingerprint(found.rows, {**found.columns, name: other}))
-    assert not match.same
-    assert match.changed == (name,)
-
-
-def test_the_order_of_columns_does_not_matter():
-    turned = TableFingerprint(1000, dict(reversed(list(table().columns.items()))))
-    assert turned.text() == table().text()
-
-
-def test_what_tells_two_tables_apart_is_said():
-    recorded = table().recorded()
-    more = TableFingerprint(1200, {**table().columns, "zip": ColumnPrint("text", 5, 5, 0)})
-    assert compare_tables(recorded, table()).statement == "the training table is the recorded one, in all 1,000 rows"
-    match = compare_tables(recorded, more)
-    assert (match.changed, match.added, match.gone) == ((), ("zip",), 0)
-    assert match.statement == (
-        "the training table is not the recorded one: zip was not recorded (1,000 rows then, 1,200 now)"
-    )
-    less = TableFingerprint(1000, {"age": ColumnPrint("int64", 0, 1, 0), "city": table().columns["city"]})
-    match = compare_tables(recorded, less)
-    assert (match.changed, match.added, match.gone) == (("age",), (), 1)
-    assert match.statement == (
-        "the training table is not the recorded one: age holds other values; "
-        "1 recorded column is not there (1,000 rows in both)"
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "mortis1:",
-        "mortis2:1:" + "0" * 32 + ":",
-        "mortis1:-1:" + "0" * 32 + ":",
-        "mortis1:1:xyz:",
-        table().text()[:-3],
-    ],
-)
-def test_what_is_no_fingerprint_is_refused_in_one_line(text):
-    with pytest.raises(
-        InputProblem, match=r"training\.fingerprint: .* is no fingerprint of a table; record Mortis' own"
-    ) as told:
-        read_fingerprint(text)
-    assert "\n" not in str(told.value)
-    assert len(str(told.value)) < 250
-
-
-def test_a_digest_of_mlflow_is_refused_for_what_it_is():
-    with pytest.raises(InputProblem, match="looks like a digest of MLflow"):
-        read_fingerprint("9c36a1b2")
-
 
 # Schema
 
@@ -185,3 +77,14 @@ def test_a_training_table_cut_otherwise_is_refused(rng):
     _, log = both(rng, shift=0.3)
     with pytest.raises(ValueError, match="profiled with other edges"):
         training_readings(training, log, days(20, 40))
+
+
+def test_values_that_the_log_does_not_name_are_counted_as_other():
+    """Only where the log has other values: else a value of the training table alone is news."""
+    cell = (0, "", "rows")
+    cities = {"oslo": 5, "bergen": 3, "rome": 2, NULL: 1}
+    trained = Profile(categories={"city": CategoryProfile(Tally.of({cell: cities}))})
+    few = Profile(categories={"city": CategoryProfile(Tally.of({cell: {"oslo": 9}}))})
+    many = Profile(categories={"city": CategoryProfile(Tally.of({cell: {"oslo": 9, OTHER: 4}}))})
+    assert folded(trained, few).categories["city"].sums.total() == cities
+    assert folded(trained, many).categories["city"].sums.total() == {"oslo": 5, OTHER: 5, NULL: 1}

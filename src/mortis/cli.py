@@ -107,11 +107,7 @@ def init(
     from mortis.drafting import draft_case
     from mortis.engine import open_engine
 
-    if output.is_dir():
-        raise InputProblem(f"-o {output}: it is a folder; name the case file, as in {output / 'incident.yaml'}")
-    if output.exists() and not force:
-        raise InputProblem(f"{output} exists; name another file with -o, or overwrite it with --force")
-    _check_folder(output.parent, "-o")
+    _check_new(output, force=force, what="the case file", example="incident.yaml")
     with _Progress() as watch:
         engine = open_engine(watch=watch)
         try:
@@ -153,6 +149,93 @@ def clarify(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: Jso
     from mortis.document.terminal import failure_lines
 
     print("\n".join(failure_lines(found)))
+
+
+@app.command()
+def signals(
+    case: Annotated[Path | None, typer.Argument(metavar="[CASE]", help="The case file; or give --metrics.")] = None,
+    *,
+    metrics: Annotated[str | None, typer.Option("--metrics", help="A table of series, instead of a case.")] = None,
+    graph: Annotated[str | None, typer.Option("--graph", help="Who calls whom: columns caller and callee.")] = None,
+    symptom: Annotated[str | None, typer.Option("--symptom", help="The series or service that failed.")] = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", metavar="A..B", help="Half-open, UTC.")] = None,
+    incident: Annotated[str | None, typer.Option("--incident", metavar="A..B", help="Half-open, UTC.")] = None,
+    engine: EngineOption = "duckdb",
+    as_json: JsonOption = False,
+) -> None:
+    """Step 2 alone: the metrics that moved and the log lines that changed; on a case, or on a table of series."""
+    from mortis.document.terminal import signal_lines
+
+    needed = {"--metrics": metrics, "--baseline": baseline, "--incident": incident}
+    given = needed | {"--graph": graph, "--symptom": symptom}
+    if case is not None:
+        spare = [name for name, value in given.items() if value is not None]
+        if spare:
+            raise InputProblem(f"signals: give a CASE or --metrics, not both; leave out {case} or {listed(spare)}")
+        from mortis.investigation import signals_of_case
+
+        with _Progress() as watch:
+            found = signals_of_case(_load(case), engine=engine, watch=watch)
+    else:
+        from mortis.questions.signals import signals_of_metrics
+
+        missing = [name for name, value in needed.items() if value is None]
+        if missing:
+            raise InputProblem(f"signals: give a CASE, or all of {listed(needed)}; missing: {listed(missing)}")
+        windows = str(baseline), str(incident)
+        found = signals_of_metrics(str(metrics), graph=graph, symptom=symptom, windows=windows)
+    if as_json:
+        _print_json(found)
+    else:
+        print("\n".join(signal_lines(found.signals or (), found.log_templates, (found.evidence, found.not_checked))))
+
+
+@app.command()
+def changes(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: JsonOption = False) -> None:
+    """Step 4 alone: what changed, and which change fits the failure."""
+    from mortis.investigation import changes_of_case
+
+    with _Progress() as watch:
+        found = changes_of_case(_load(case), engine=engine, watch=watch)
+    if as_json:
+        _print_json(found)
+        return
+    from mortis.document.terminal import change_lines
+
+    print("\n".join(change_lines(found.changes, (found.evidence, found.not_checked))))
+
+
+@app.command()
+def integrity(case: CaseArgument, *, engine: EngineOption = "duckdb", as_json: JsonOption = False) -> None:
+    """Step 3 alone: whether data and model are what they should be."""
+    from mortis.investigation import integrity_of_case
+
+    with _Progress() as watch:
+        found = integrity_of_case(_load(case), engine=engine, watch=watch)
+    if as_json:
+        _print_json(found)
+        return
+    from mortis.document.terminal import evidence_lines
+
+    print("\n".join(evidence_lines(found)))
+
+
+@app.command()
+def fingerprint(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The file, glob or folder of the training table.")],
+    *,
+    engine: EngineOption = "duckdb",
+) -> None:
+    """Print what tells a training table again, in any order of its rows: for `training.fingerprint`."""
+    from mortis.engine import open_engine
+    from mortis.sources.tables import open_table
+
+    with _Progress() as watch:
+        running = open_engine(engine, watch=watch)
+        try:
+            print(running.fingerprint(open_table(table, root=Path(), key="fingerprint")).text())
+        finally:
+            running.close()
 
 
 @app.command()
@@ -203,6 +286,27 @@ def errors(
         _print_json(found)
     else:
         print("\n".join(slice_lines(found)))
+
+
+@app.command()
+def snapshot(
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The file to write; otherwise it is printed.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Record this environment (Python, packages, system, CPU, GPU, names of variables) for a later comparison."""
+    if output is not None:
+        _check_new(output, force=force, what="the snapshot", example="environment.json")
+    from mortis.sources.snapshot import take_snapshot
+
+    text = take_snapshot().to_json()
+    if output is None:
+        print(text, end="")
+        return
+    _write(output.parent, {output.name: text})
+    print(f"wrote {output}; compare it in a case with: changes: [{{environment: {{before: ..., after: ...}}}}]")
 
 
 @app.command()
@@ -257,6 +361,15 @@ def _write_all(found: Postmortem, formats: list[str], out: Path) -> list[Path]:
     from mortis.document import render
 
     return _write(out, {f"postmortem.{name}": render(found, name) for name in formats})
+
+
+def _check_new(output: Path, *, force: bool, what: str, example: str) -> None:
+    """Raises a Problem where a file must not or can't be written, before any work is done for it."""
+    if output.is_dir():
+        raise InputProblem(f"-o {output}: it is a folder; name {what}, as in {output / example}")
+    if output.exists() and not force:
+        raise InputProblem(f"{output} exists; name another file with -o, or overwrite it with --force")
+    _check_folder(output.parent, "-o")
 
 
 def _check_folder(folder: Path, option: str) -> None:

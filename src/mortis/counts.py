@@ -18,6 +18,7 @@ from mortis.errors.analysis import slice_record
 from mortis.errors.counting import CodedRows
 from mortis.errors.slices import complement, find_slices, rise_direction
 from mortis.intake import Origin, check_column, check_numbers, check_time, kind
+from mortis.intake.windows import two_windows
 from mortis.problems import InputProblem, listed
 from mortis.records import ErrorAnalysis, Window, iso
 from mortis.sources.tables import open_table
@@ -49,11 +50,7 @@ def errors_of_counts(
 
     Raises InputProblem where a column is missing, a window is empty, or there are more errors than totals.
     """
-    before, after = (parse_window(w, key) for w, key in zip(windows, ("--baseline", "--incident"), strict=True))
-    if before.overlaps(after):
-        raise InputProblem(
-            f"--baseline {before} and --incident {after} overlap; end the baseline where the incident begins"
-        )
+    before, after = two_windows(windows)
     with closing(open_engine(engine, watch=watch)) as running:
         source = open_table(table, root=Path(), key="--table")
         origin = Origin(running, source, running.schema(source, text=(time,)))
@@ -79,25 +76,6 @@ def errors_of_counts(
         f"{report.statement} (counting {counted}). {report.searched:,} slices of up to three conditions were searched"
     )
     return ErrorAnalysis(slices, (), report.searched, note)
-
-
-def parse_window(text: str | Window, key: str) -> Window:
-    """A window written 'A..B', each a date or an ISO 8601 moment; what has no offset is UTC.
-
-    >>> parse_window("2013-08-01..2013-08-02T12:00", "--baseline").seconds
-    129600.0
-    """
-    if isinstance(text, Window):
-        return text
-    parts = text.split("..")
-    try:
-        start, end = (datetime.fromisoformat(part.strip()) for part in parts)
-    except ValueError:
-        raise InputProblem(f"{key} {text!r}: not a window; write it like 2013-08-01..2013-08-15") from None
-    moments = [m.replace(tzinfo=UTC) if m.tzinfo is None else m.astimezone(UTC) for m in (start, end)]
-    if moments[0] >= moments[1]:
-        raise InputProblem(f"{key} {text!r}: the window is empty; its end must come after its start")
-    return Window(moments[0], moments[1])
 
 
 def _attributes(origin: Origin, roles: Mapping[str, str]) -> list[str]:

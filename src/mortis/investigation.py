@@ -11,18 +11,23 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from mortis.case import Case
-from mortis.causes.weighing import Weighed
 from mortis.clarify.failure import Clarified
 from mortis.engine import Engine, Watch, open_engine, silent
-from mortis.outlook import next_actions, unanswered, unknown_cause
-from mortis.preparation import Ready, make_ready
-from mortis.questions import Allowed, analyse_errors, check_integrity, clarify_failure, weigh_causes
+from mortis.outlook import next_actions, unanswered
+from mortis.preparation import Ready
+from mortis.questions.answering import Allowed, Examined
+from mortis.questions.causes import Findings, Weighing, weigh_causes
+from mortis.questions.changes import Changes, read_record, review_changes
+from mortis.questions.errors import Errors, analyse_errors
+from mortis.questions.failure import examine
+from mortis.questions.integrity import Integrity, check_integrity
+from mortis.questions.signals import Signals, analyse_signals, calls_of
 from mortis.records import (
     CaseSummary,
+    Checked,
     ErrorAnalysis,
     Evidence,
     Failure,
-    Guard,
     Interval,
     NotChecked,
     Postmortem,
@@ -46,32 +51,46 @@ def investigate(
     """
     begun = time.perf_counter()
     with closing(open_engine(engine, watch=watch)) as running:
-        ready = make_ready(case, running)
-        profile = running.profile(ready.dataset, ready.layout)
-        clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
-        failure = clarified.failure
-        integrity, unread = check_integrity(profile, failure)
-        errors, missing = analyse_errors(case, running, ready, profile, failure)
-        weighed, guards, gaps = weigh_causes(case, running, ready, profile, failure, Allowed(seed, unpickle))
-        answers = Answers(clarified, integrity, errors, weighed, guards, (*unread, *missing, *gaps))
-        return _assemble(case, running, ready, answers, begun)
+        clarified, known = examine(case, running, seed)
+        signals = analyse_signals(known)
+        integrity = check_integrity(known)
+        record = read_record(known)
+        errors = analyse_errors(known)
+        weighed = weigh_causes(known, Findings(signals, integrity, record.read), Allowed(seed, unpickle))
+        changes = review_changes(known, record, errors.analysis, weighed.causes, signals.calls)
+        return _assemble(known, Answers(clarified, signals, integrity, errors, weighed, changes), begun)
 
 
 def clarify_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Clarified:
     """Step 1 alone: the failure with its evidence."""
     with closing(open_engine(engine, watch=watch)) as running:
-        ready = make_ready(case, running)
-        profile = running.profile(ready.dataset, ready.layout)
-        return clarify_failure(case, running, ready, profile, seed)[0]
+        return examine(case, running, seed)[0]
+
+
+def integrity_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Checked:
+    """Step 3 alone: served data, training set, training pipeline and registry, and what could not be asked."""
+    with closing(open_engine(engine, watch=watch)) as running:
+        found = check_integrity(examine(case, running, seed)[1])
+        return Checked(found.evidence, found.not_checked)
+
+
+def signals_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Signals:
+    """Step 2 alone: the metrics that moved, the log lines that changed, and what could not be asked."""
+    with closing(open_engine(engine, watch=watch)) as running:
+        return analyse_signals(examine(case, running, seed)[1])
+
+
+def changes_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Changes:
+    """Step 4 alone: the changes on record held against the failure and those who were hit; causes are not weighed."""
+    with closing(open_engine(engine, watch=watch)) as running:
+        known = examine(case, running, seed)[1]
+        return review_changes(known, read_record(known), analyse_errors(known).analysis, (), calls_of(case))
 
 
 def errors_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> ErrorAnalysis:
     """Step 5 alone: where the errors rose since the onset."""
     with closing(open_engine(engine, watch=watch)) as running:
-        ready = make_ready(case, running)
-        profile = running.profile(ready.dataset, ready.layout)
-        clarified, ready, profile = clarify_failure(case, running, ready, profile, seed)
-        return analyse_errors(case, running, ready, profile, clarified.failure)[0]
+        return analyse_errors(examine(case, running, seed)[1]).analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +98,46 @@ class Answers:
     """What the steps gave: the document is made of these."""
 
     clarified: Clarified
-    integrity: tuple[Evidence, ...]
-    errors: ErrorAnalysis
-    weighed: Weighed | None
-    guards: tuple[Guard, ...]
-    missing: tuple[NotChecked, ...]
+    signals: Signals
+    integrity: Integrity
+    errors: Errors
+    weighed: Weighing
+    changes: Changes
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """All evidence, in the order of the steps."""
+        found = (_slice_evidence(i, one) for i, one in enumerate(self.errors.analysis.slices, 1))
+        asked = (self.clarified, self.signals, self.integrity, self.changes)
+        return (*(one for step in asked for one in step.evidence), *found, *self.weighed.evidence)
+
+    @property
+    def not_checked(self) -> tuple[NotChecked, ...]:
+        """All gaps, in the order of the steps."""
+        asked = (self.clarified, self.signals, self.integrity, self.changes, self.errors, self.weighed)
+        return tuple(one for step in asked for one in step.not_checked)
 
 
-def _assemble(case: Case, engine: Engine, ready: Ready, answers: Answers, begun: float) -> Postmortem:
-    failure, errors, weighed = answers.clarified.failure, answers.errors, answers.weighed
-    found = tuple(_slice_evidence(i, one) for i, one in enumerate(errors.slices, 1))
-    tested = weighed.evidence if weighed else ()
-    unknown = (unknown_cause(),) if failure.verdict == "failure" else ()
+def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
+    ready, failure, errors, weighed = known.ready, known.failure, answers.errors.analysis, answers.weighed
     return Postmortem(
         schema_version=SCHEMA_VERSION,
-        case=CaseSummary(case.title, case.model.name, ready.dataset.task, ready.intake.inputs),
+        case=CaseSummary(known.case.title, known.case.model.name, ready.dataset.task, ready.intake.inputs),
         failure=failure,
-        causes=weighed.causes if weighed else unknown,
-        unexplained_share=weighed.unexplained if weighed else _nothing_explained(failure),
-        answer="no_failure" if failure.verdict == "no_failure" else weighed.answer if weighed else "unknown",
-        signals=(),
-        log_templates=(),
-        changes=(),
+        causes=answers.changes.causes,
+        unexplained_share=weighed.unexplained or _nothing_explained(failure),
+        answer="no_failure" if failure.verdict == "no_failure" else weighed.answer,
+        signals=answers.signals.signals or (),
+        log_templates=answers.signals.log_templates,
+        changes=answers.changes.changes,
         slices=errors.slices,
         confusion=errors.confusion,
         slices_note=errors.note,
-        evidence=_with_queries((*answers.clarified.evidence, *answers.integrity, *found, *tested), engine),
-        actions=next_actions(failure, errors.slices, weighed.actions if weighed else ()),
-        guards=answers.guards,
-        not_checked=(*answers.clarified.not_checked, *answers.missing, *unanswered(case, failure, answers.guards)),
-        provenance=_provenance(engine, ready, begun),
+        evidence=_with_queries(answers.evidence, known.engine),
+        actions=next_actions(failure, errors.slices, weighed.actions),
+        guards=weighed.guards,
+        not_checked=(*answers.not_checked, *unanswered(known.case, failure, weighed.guards)),
+        provenance=_provenance(known.engine, ready, begun),
     )
 
 

@@ -20,26 +20,10 @@ def unknown_cause() -> Cause:
 
 
 def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[NotChecked, ...]:
-    """The steps that were not taken, each with the reason and with what to hand over."""
-    asked = [
-        NotChecked(
-            "metrics and logs before and during (step 2)",
-            "this version does not analyse them yet" + _unread(case.metrics or case.logs),
-            "nothing yet; a later version will read metrics and logs of both windows",
-        ),
-        NotChecked(
-            "training data (step 3): was the model trained on the intended table?",
-            "this version does not check it yet" + _unread(case.training or case.registry or case.offline_features),
-            "nothing yet; a later version will read the training table, the registry and offline features",
-        ),
-        NotChecked(
-            "changes (step 4): schema, dependencies, hardware, configuration, code, deploys",
-            "this version does not review them yet" + _unread(case.changes),
-            "nothing yet; a later version will read git, lock files, configuration and deploys",
-        ),
-    ]
+    """The causes and guards that could not be had, each with the reason and with what to hand over."""
     if failure.verdict != "failure":
-        return tuple(asked)
+        return ()
+    asked: list[NotChecked] = []
     if not case.models:
         why = "no model file was handed over, so nothing could be repaired and scored again"
         needs = "the files of the versions that may have served, as `models`"
@@ -47,10 +31,6 @@ def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[N
     if not guards:
         asked.append(NotChecked("guards", "a guard is made from a cause that stands", "a confirmed or supported cause"))
     return tuple(asked)
-
-
-def _unread(handed: object) -> str:
-    return "; what was handed over was left unread" if handed else ""
 
 
 def next_actions(failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action]) -> tuple[Action, ...]:

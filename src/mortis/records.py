@@ -135,6 +135,19 @@ class Failure:
     bucket_seconds: int
     series: tuple[Point, ...] = ()
 
+    @property
+    def since_onset(self) -> Window:
+        """The incident window from the onset on: clean days before it would only dilute what is looked for.
+
+        Raises ValueError where there is no incident window.
+        """
+        window, onset = self.incident_window, self.onset
+        if window is None:
+            raise ValueError("no incident window")
+        if onset is None or onset.best not in window:
+            return window
+        return Window(onset.best, onset.recovered or window.end)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -178,24 +191,45 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A metric series that moved, and whether it did so before, with or after the failure's onset."""
+    """A metric series that moved, and whether it did so before, with or after the failure's onset.
+
+    `score` is how far it moved in units of its usual spread, `usual` the largest score of a healthy stretch of the same
+    length. `harm` is the direction known to be for the worse, None where either may be; `n` the points in the incident.
+    """
 
     name: str
     score: float
     onset: datetime | None
     direction: Literal["up", "down"]
     order: Literal["before", "with", "after"]
+    statement: str = ""
+    onset_low: datetime | None = None
+    onset_high: datetime | None = None
+    usual: float = float("nan")
+    harm: Harm | None = None
+    n: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LogTemplate:
-    """A kind of log line that is new, surged or gone."""
+    """A kind of log line that is new, surged, gone, or escalated: written at a higher level than before.
+
+    `level` is that of most of its lines; of an escalated one, that which more of them bear now, and the lines counted
+    are those at that level or above. `ratio` is the rate in the incident in multiples of the baseline's, None where it
+    had none. `first_seen` is its first time in the incident and `first_line` the file and line there. `scope` names
+    what nearly all of its lines have in common, and most others don't (service, version, log ...).
+    """
 
     template: str
-    change: Literal["new", "surged", "gone"]
+    change: Literal["new", "surged", "gone", "escalated"]
     baseline: int
     incident: int
     q: float
+    level: str = ""
+    ratio: Interval | None = None
+    first_seen: datetime | None = None
+    first_line: str = ""
+    scope: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +383,14 @@ class ErrorAnalysis:
     confusion: tuple[ConfusionCell, ...] = ()
     tested: int = 0
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A step's answer: its evidence, and the questions that could not be asked."""
+
+    evidence: tuple[Evidence, ...] = ()
+    not_checked: tuple[NotChecked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

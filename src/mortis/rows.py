@@ -55,3 +55,15 @@ class RowSample:
 def is_number(column: Column) -> bool:
     """Whether the column holds doubles rather than texts."""
     return column.dtype.kind == "f"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OfflineRows:
+    """What the training pipeline computes for a sample's rows, in their order; `found` tells which rows it knows.
+
+    `repeated` counts the rows whose id it has more than once: which of its values is meant can't be told.
+    """
+
+    columns: Mapping[str, Column]
+    found: npt.NDArray[np.bool_]
+    repeated: int = 0

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mortis.causes.environment import decide_environment
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback, first_rows
 from mortis.causes.replay import tolerance, touched, why_not_replayed
-from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
+from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.clarify.metrics import metric_for
 from mortis.sources.models.scorer import Scorer
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
@@ -241,3 +242,24 @@ def test_the_rows_that_a_change_touches(before):
     other[2:5] = 7.0
     assert np.flatnonzero(touched(start, start.with_feature("delay", other))).tolist() == [2, 3, 4]
     assert not touched(start, corrupted(start, "load", start.features["load"].copy())).any()
+
+
+def test_the_registry_tells_a_wrong_version_from_a_worse_one(before, during):
+    """The log names what served: M2 where the registry means the other version, M1 where it means that one."""
+    bad = np.full(len(during), "bad", dtype=object)
+    struck = replace(by_bad(during, np.ones(len(during), bool)), version=bad)
+    meant = {name: verdicts(facts_of(before, struck, intended=name)) for name in ("good", "bad")}
+    assert (meant["good"]["M2"], meant["good"]["M1"]) == ("confirmed", "refuted")
+    assert (meant["bad"]["M2"], meant["bad"]["M1"]) == ("refuted", "confirmed")
+    unknown = verdicts(facts_of(before, struck, intended="another"))
+    assert (unknown["M2"], unknown["M1"]) == ("refuted", "confirmed")
+
+
+def test_a_canary_that_was_there_before_is_no_wrong_version(before, during):
+    """The same part of the rows was served by the other version in the baseline too: the log's word stands."""
+    canary = [np.where(np.arange(len(one)) % 5 == 0, "bad", "good").astype(object) for one in (before, during)]
+    old, new = (
+        replace(by_bad(one, version == "bad"), version=version)
+        for one, version in zip((before, during), canary, strict=True)
+    )
+    assert verdicts(facts_of(old, new, intended="good"))["M2"] == "refuted"

@@ -501,3 +501,37 @@ def test_every_query_is_told_with_what_it_was_for(engine, rows, layout):
     told = engine.queries[before:]
     assert told
     assert all(what and "SELECT" in sql.upper() for what, sql in told)
+
+
+def test_a_table_without_roles_is_profiled_like_the_log_in_one_bucket(engine, rows, layout):
+    """Columns of another kind than the layout's, and those it doesn't cut, are left out; others hold every row."""
+    log = engine.profile(make_dataset(rows), layout)
+    plain = rows.select(["x", "i", "c"]).set_column(1, "i", pa.array(["text"] * rows.num_rows))
+    found = engine.columns(open_table(plain, root=Path(), key="training.table"), layout)
+    assert (set(found.numbers), set(found.categories), found.rows) == ({"x"}, {"c"}, rows.num_rows)
+    np.testing.assert_array_equal(found.numbers["x"].counts.sum(axis=0), log.numbers["x"].counts.sum(axis=0))
+    assert found.numbers["x"].nulls == log.numbers["x"].nulls
+    assert found.categories["c"].sums.total() == log.categories["c"].sums.total()
+
+
+def test_rows_are_looked_up_by_the_text_of_their_key(engine, rows):
+    """A whole number is the same key as a double, as text or as a decimal; what isn't there isn't found."""
+    wanted = [*(str(one) for one in rows["id"].to_pylist()[:50]), "absent"]
+    for kind in (pa.int64(), pa.float64(), pa.string()):
+        table = open_table(rows.set_column(1, "id", rows["id"].cast(kind)), root=Path(), key="offline")
+        found = engine.lookup(table, "id", wanted, ["c", "i"])
+        assert sorted(found["row_key"].to_pylist()) == sorted(wanted[:-1])
+        assert set(found.column_names) == {"row_key", "f:c", "f:i"}
+        place = {str(key): i for i, key in enumerate(rows["id"].to_pylist())}
+        assert [rows["c"][place[key]].as_py() for key in found["row_key"].to_pylist()] == found["f:c"].to_pylist()
+
+
+def test_all_rows_of_a_table_are_counted(engine, rows):
+    assert engine.rows(open_table(rows, root=Path(), key="training.table")) == rows.num_rows
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64(), pa.string(), pa.decimal128(30, 2)])
+def test_labels_are_joined_whatever_type_their_id_has(engine, rows, labels, layout, kind):
+    cast = labels.set_column(0, "id", labels["id"].cast(kind))
+    found = engine.profile(without_label_column(rows, cast), layout)
+    assert_equal(found, engine.profile(make_dataset(rows), layout))

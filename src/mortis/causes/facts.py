@@ -13,8 +13,8 @@ from mortis.causes.scoring import Judged, judged_rows
 from mortis.clarify.metrics import Metric
 from mortis.engine.dataset import Task
 from mortis.profiles import Floats, Profile
-from mortis.records import CauseVerdict, Failure, Interval, Window
-from mortis.rows import Column, RowSample, Texts
+from mortis.records import CauseVerdict, Change, Failure, Interval, Signal
+from mortis.rows import Column, OfflineRows, RowSample, Texts
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
@@ -47,8 +47,11 @@ class Facts:
     """All that is known when causes are weighed.
 
     `before` are sampled rows of the baseline, `during` of the incident since its onset. `repairs` are the corruptions
-    that would explain how features changed; None where they were not looked for. `threshold` is the score from which
-    the baseline's predictions were positive, `probability` whether scores lie in 0..1.
+    that would explain how features changed; None where they were not looked for. `offline` holds the training
+    pipeline's values of both windows' rows, `intended` the version that the registry means to be served. `signals` are
+    the metrics that moved, `changes` those on record (None where none were handed over); `unrecorded` names the sources
+    of changes that were not. `threshold` is the score from which the baseline's predictions were positive,
+    `probability` whether scores lie in 0..1.
     """
 
     failure: Failure
@@ -59,6 +62,11 @@ class Facts:
     during: RowSample
     models: Mapping[str, Scorer] = field(default_factory=dict)
     repairs: Sequence[Repair] | None = None
+    offline: tuple[OfflineRows, OfflineRows] | None = None
+    intended: str | None = None
+    signals: Sequence[Signal] | None = None
+    changes: Sequence[Change] | None = None
+    unrecorded: Sequence[str] = ()
     label_ages_known: bool = False
     threshold: float | None = None
     positive: str | None = None
@@ -118,19 +126,6 @@ def plainly(id_: str, verdict: CauseVerdict, test: str, result: str) -> Outcome:
     0.05
     """
     return Outcome(id_, verdict, test, result, CONFIDENCE[verdict])
-
-
-def since_onset(failure: Failure) -> Window:
-    """The incident window from the onset on: clean days before it would only dilute what is looked for.
-
-    Raises ValueError where the failure has no incident window.
-    """
-    window, onset = failure.incident_window, failure.onset
-    if window is None:
-        raise ValueError("no incident window")
-    if onset is None or onset.best not in window:
-        return window
-    return Window(onset.best, onset.recovered or window.end)
 
 
 def percent(share: float, decimals: int = 0) -> str:

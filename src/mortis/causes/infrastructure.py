@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,22 +10,30 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
 from mortis.causes.replay import replay, why_not_replayed
 from mortis.causes.trial import says, tried
+from mortis.problems import listed
 from mortis.profiles import Floats
 from mortis.rows import RowSample
 
 RISEN, REPEATED = 0.02, 0.01
+_RESOURCE = re.compile(
+    r"(?i)cpu|processor|load|memory|\bmem|heap|\brss|swap|queue|backlog|pending|saturat|utili[sz]|throttl|connection|"
+    r"thread|worker|pool|disk|gpu"
+)
 
 
 def decide_fallback(facts: Facts) -> Iterable[Outcome]:
     """H1: one score that gained mass, and that the model does not give to these rows; the metric without them.
 
-    Supported at most where no model file tells whether the model gives that score itself.
+    Supported at most where no model file tells whether the model gives that score itself. Of a failure of operation, it
+    is decided by what ran out of room.
     """
+    if facts.metric.kind == "operational":
+        yield _overload(facts)
+        return
     name = "leave the rows with the fallback score out"
     score = facts.during.score
-    if not np.isfinite(score).any() or facts.metric.kind == "operational":
-        why = f"{facts.metric.name} doesn't depend on scores" if np.isfinite(score).any() else "the log holds no scores"
-        yield plainly("H1", "not_tested", name, f"not tested, because {why}")
+    if not np.isfinite(score).any():
+        yield plainly("H1", "not_tested", name, "not tested, because the log holds no scores")
         return
     fallback, share, usual = _risen(facts.before.score, score)
     told = f"the score {fallback:.4g} has {percent(share, 1)} of the rows ({percent(usual, 1)} in the baseline)"
@@ -52,6 +61,26 @@ def decide_fallback(facts: Facts) -> Iterable[Outcome]:
         parameters={"fallback_score": fallback, "share_of_rows": round(share, 4)},
         remedy=remedy,
     )
+
+
+def _overload(facts: Facts) -> Outcome:
+    """H1 of a failure of operation: a resource that filled up with it, beyond what it does in healthy stretches.
+
+    Supported at most: what filled up may itself be a consequence. What moved before the failure and apart from it
+    doesn't count.
+    """
+    name = "a resource that fills up with the failure, beyond its healthy stretches"
+    if facts.signals is None:
+        return plainly("H1", "not_tested", name, "not tested, because no metrics were handed over")
+    full = [one for one in facts.signals if one.direction == "up" and _RESOURCE.search(one.name)]
+    together = [one for one in full if one.order == "with"]
+    apart = [one.name for one in full if one.order != "with"]
+    others = f"; {listed(apart, most=3)} moved, but not with it" if apart else ""
+    if not together:
+        result = f"no resource's use rose with the failure, of {len(facts.signals):,} series that moved{others}"
+        return plainly("H1", "refuted", name, result)
+    told = "; ".join(f"{one.name} {one.statement}" for one in together[:3])
+    return plainly("H1", "supported", name, f"with the failure, {told}{others}")
 
 
 def _risen(before: Floats, during: Floats) -> tuple[float, float, float]:

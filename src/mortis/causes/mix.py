@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly, since_onset
+from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
 from mortis.intervals import newcombe
 from mortis.profiles import Floats, Tally
 from mortis.records import CauseVerdict, Interval, Rate, Window
@@ -106,7 +106,7 @@ def _ranges(edges: Sequence[float]) -> dict[str, str]:
 
 def _split(facts: Facts, column: str, sums: Tally) -> Split | None:
     """The column's split, or None where there are no rows or no rise."""
-    old, new = _counts(facts, sums, facts.failure.baseline_window), _counts(facts, sums, since_onset(facts.failure))
+    old, new = _counts(facts, sums, facts.failure.baseline_window), _counts(facts, sums, facts.failure.since_onset)
     if old is None or new is None or new.rate <= old.rate:
         return None
     between, within = split_by_value(old, new)

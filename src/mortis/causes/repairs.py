@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
 from mortis.causes.inputs import APART, distance
+from mortis.causes.offline import OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.trial import says, tried
@@ -36,6 +37,7 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     "swap": "S2",
     "overwritten": "S2",
     "timezone": "S4",
+    OTHERWISE: "S1",
 }
 LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
@@ -62,7 +64,8 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     """
     if facts.repairs is None:
         return
-    repairs = list({one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}.values())[::-1]
+    fitted = {one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}
+    repairs = [*offline_repairs(facts), *reversed(fitted.values())]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
-from mortis.causes.replay import answered, answers_in, replay, why_not_replayed
+from mortis.causes.replay import Replay, answered, replay, why_not_replayed
 from mortis.causes.trial import says, tried
+from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
 from mortis.rows import RowSample, is_number
 
 FEWEST_ROWS = 20
 LEAST_SHARE = 0.01
-RISEN = 0.05
 
 
 def decide_served_version(facts: Facts) -> Iterable[Outcome]:
-    """M2: rows whose served score another version reproduces, and the logged one doesn't."""
+    """M2: rows whose served score another version reproduces, and the one that should have served doesn't."""
     name = "replay with every candidate version"
     why = why_not_replayed(facts) or _too_few_versions(facts)
     if why:
         yield plainly("M2", "not_tested", name, f"not tested, because {why}")
         return
-    replayed = replay(facts, facts.during)
+    replayed, registered = replay(facts, facts.during), registered_version(facts)
+    if registered:
+        replayed = replace(replayed, logged=np.full(len(facts.during), registered, dtype=object))
     known = answered(facts, facts.during) & replayed.at_hand()
     missed = known & ~replayed.reproduced()
     others = {version: equal & missed for version, equal in replayed.equal.items()}
@@ -33,76 +36,47 @@ def decide_served_version(facts: Facts) -> Iterable[Outcome]:
     if wrong.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
         reproduced = float(replayed.reproduced()[known].mean())
         enough = reproduced > 1 - LEAST_SHARE
-        result = f"the logged version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
+        whose = "registered" if registered else "logged"
+        result = f"the {whose} version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
         rest = "" if enough else "; no other version at hand gives the rest"
         yield plainly("M2", "refuted" if enough else "inconclusive", name, result + rest)
         return
-    yield _wrongly_served(facts, name, served, wrong, float(wrong.sum() / known.sum()))
+    yield _wrongly_served(facts, replayed, served, wrong & known)
 
 
-def _wrongly_served(facts: Facts, name: str, served: str, wrong: Bools, share: float) -> Outcome:
-    versions = replay(facts, facts.during).logged
-    logged = Counter(versions[wrong].tolist()).most_common(1)[0][0]
-    remedy = Remedy(version=np.where(wrong, versions, ""))
+def registered_version(facts: Facts) -> str | None:
+    """The version that should have served by the registry, under its file's name; None where the log's word stands.
+
+    It stands unless more rows than in the baseline name another version: a canary that was there before is no fault.
+    """
+    name = named_alike(facts.intended, list(facts.models)) if facts.intended else None
+    if name is None:
+        return None
+    usual, share = (share_of_version(one.version, name) for one in (facts.before, facts.during))
+    logged = set(facts.during.version.tolist()) - {""}
+    return None if logged and usual - share < RISEN else name
+
+
+def _wrongly_served(facts: Facts, replayed: Replay, served: str, wrong: Bools) -> Outcome:
+    """The outcome where some rows carry another version's answers than that of the version in `replayed.logged`."""
+    which = "registered" if registered_version(facts) else "logged"
+    share = float(wrong.sum() / (answered(facts, facts.during) & replayed.at_hand()).sum())
+    right = Counter(replayed.logged[wrong].tolist()).most_common(1)[0][0]
+    remedy = Remedy(version=np.where(wrong, replayed.logged, ""))
     found = tried(facts, remedy)
     scope = scope_of(facts.during, wrong)
     where = f" where {scope}" if scope else ""
-    result = (
-        f"{percent(share, 1)} of the incident's rows are logged as {logged} and carry the scores of {served}{where}; "
-        f"scored by {logged}, {says(found, facts.metric.name)}"
-    )
+    carry = f"{percent(share, 1)} of the incident's rows carry the scores of {served}{where}"
+    why = f"are logged as {right}" if which == "logged" else f"should by the registry have been served by {right}"
     return Outcome(
         "M2",
         found.verdict,
-        name,
-        result,
+        "replay with every candidate version",
+        f"{carry}, and {why}; scored by {right}, {says(found, facts.metric.name)}",
         CONFIDENCE[found.verdict],
         found.share,
-        parameters={"served": served, "logged": logged, "share_of_rows": round(share, 4)},
+        parameters={"served": served, which: right, "share_of_rows": round(share, 4)},
         scope=scope,
-        remedy=remedy,
-    )
-
-
-def decide_environment(facts: Facts) -> Iterable[Outcome]:
-    """P1: rows whose answers no version gives any more, though the files gave the baseline's.
-
-    Supported at most: a library, a conversion and the serving code can't be told apart without their environments.
-    """
-    name = "replay outside the serving environment"
-    why = why_not_replayed(facts)
-    if why:
-        yield plainly("P1", "not_tested", name, f"not tested, because {why}")
-        return
-    replayed = replay(facts, facts.during)
-    known = answered(facts, facts.during) & replayed.at_hand()
-    lost = known & ~np.logical_or.reduce(list(replayed.equal.values()))
-    share = float(lost.sum() / max(1, known.sum()))
-    if lost.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
-        result = f"the model files give {percent(1 - share, 1)} of the incident's answers (n = {known.sum():,})"
-        yield plainly("P1", "refuted", name, result)
-        return
-    served = answers_in(facts, facts.during)[lost].tolist()
-    value, times = Counter(served).most_common(1)[0]
-    if facts.task == "binary" and times > len(served) / 2:
-        result = (
-            f"the answers that no version gives are mostly one score, {value:.4g}: a fallback, not a changed library"
-        )
-        yield plainly("P1", "refuted", name, result)
-        return
-    remedy = Remedy(version=np.where(lost, replayed.logged, ""))
-    found = tried(facts, remedy)
-    verdict = "supported" if found.verdict == "confirmed" else found.verdict
-    result = f"no version gives {percent(share, 1)} of the answers; scored here, {says(found, facts.metric.name)}"
-    yield Outcome(
-        "P1",
-        verdict,
-        name,
-        result,
-        CONFIDENCE[verdict],
-        found.share,
-        parameters={"share_of_rows": round(share, 4)},
-        scope=scope_of(facts.during, lost),
         remedy=remedy,
     )
 
@@ -120,6 +94,10 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
         yield plainly("M1", "refuted", name, "no version serves a larger share of rows than in the baseline")
         return
     began = f"{new} serves {percent(during[new])} of the rows ({percent(before.get(new, 0.0))} in the baseline)"
+    registered = registered_version(facts)
+    if registered and not same_version(new, registered):
+        yield plainly("M1", "refuted", name, f"{began}, but the registry means {registered} to be served: see M2")
+        return
     old = max((v for v in before if v != new), key=lambda version: before[version], default="")
     why = why_not_replayed(facts) or (
         "" if old in facts.models else f"the file of {old or 'the old version'} is absent"

@@ -7,21 +7,25 @@ from dataclasses import dataclass, replace
 
 from mortis.causes.attribution import STANDING, remainder, repaired_facts, scaled, share_out
 from mortis.causes.catalogue import catalogue
+from mortis.causes.environment import decide_environment
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
+from mortis.causes.offline import decide_two_paths
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.replay import why_not_replayed
-from mortis.causes.versions import decide_decision_rule, decide_environment, decide_promotion, decide_served_version
+from mortis.causes.season import decide_season
+from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, EvidenceStatus, Interval, Test
 
 # The tests with the causes they decide. Integrity first: what it explains is taken out of what the world is blamed for.
 DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_repairs, tuple(sorted({*CAUSE_OF_KIND.values(), *LOOKED_FOR}))),
+    (decide_two_paths, ("S1",)),
     (decide_served_version, ("M2",)),
-    (decide_environment, ("P1",)),
+    (decide_environment, ("P1", "P3")),
     (decide_promotion, ("M1",)),
     (decide_decision_rule, ("M3",)),
     (decide_fallback, ("H1",)),
@@ -29,7 +33,11 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
-WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [(decide_mix, ("E3",)), (decide_world, ("W1", "W2"))]
+WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
+    (decide_season, ("W3",)),
+    (decide_mix, ("E3",)),
+    (decide_world, ("W1", "W2")),
+]
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
 EXPLAINED = 0.7
 MOST_ACTED_ON = 3

@@ -29,7 +29,7 @@ def as_data(value: Any) -> Any:
     """Records, tuples and moments as objects, lists and texts, ready to be written as JSON.
 
     >>> as_data(LogTemplate("timeout after <*>", "new", 0, 12, float("nan")))
-    {'template': 'timeout after <*>', 'class': 'new', 'baseline': 0, 'incident': 12, 'q': None}
+    {'template': 'timeout after <*>', 'class': 'new', 'baseline': 0, 'incident': 12, 'q': None, ...}
     """
     if is_dataclass(value) and not isinstance(value, type):
         kind = type(value)

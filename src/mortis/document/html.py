@@ -237,6 +237,7 @@ def _environment() -> Environment:
         wording.conditions,
         wording.first_up,
         wording.how_sure,
+        wording.in_words,
         wording.sentence,
         wording.share_interval,
         comparison,

@@ -203,30 +203,47 @@ def integrity(p: Postmortem) -> list[str]:
 
 def signals(p: Postmortem) -> list[str]:
     """The series that moved and the log lines that are new, surged or gone."""
-    lines = ["## Signals and logs", ""]
+    lines = ["## Signals and logs", "", *said(p, "signals.metrics", "signals.logs")]
     if not p.signals and not p.log_templates:
-        return lines + empty(p, ("signal", "log", "system metric"), "No signal moved and no log line is named.")
+        return lines + empty(p, ("signal", "log", "metric"), "No signal moved and no log line is named.")
     if p.signals:
-        rows = [[code(s.name), s.direction, moment(s.onset), f"{s.order} it", number(s.score)] for s in p.signals]
-        lines += table(["Metric", "Moved", "When (UTC)", "Relative to the onset", "Score"], rows)
+        rows = [
+            [code(s.name), s.direction, moment(s.onset), f"{s.order} it", number(s.score), number(s.usual)]
+            for s in p.signals
+        ]
+        lines += table(["Metric", "Moved", "When (UTC)", "Relative to the onset", "By", "Usual at most"], rows)
     if p.log_templates:
         rows = [
-            [code(t.template), t.change, count(t.baseline), count(t.incident), chance(t.q)] for t in p.log_templates
+            [
+                code(t.template),
+                t.change,
+                prose(t.level) or figures.NONE,
+                moment(t.first_seen),
+                count(t.baseline),
+                count(t.incident),
+                chance(t.q),
+            ]
+            for t in p.log_templates
         ]
-        lines += table(["Log line", "Is", "Baseline", "Incident", "q"], rows)
+        lines += table(["Log line", "Is", "Level", "First seen (UTC)", "Baseline", "Incident", "q"], rows)
     return lines
+
+
+def said(p: Postmortem, *ids: str) -> list[str]:
+    """What the evidence of some ids says, a paragraph each."""
+    return [line for item in p.evidence if item.id in ids for line in (prose(wording.sentence(item.statement)), "")]
 
 
 def changes(p: Postmortem) -> list[str]:
     """What somebody or something changed."""
-    lines = ["## Changes", ""]
+    lines = ["## Changes", "", *said(p, "changes.ledger")]
     if not p.changes:
-        return lines + empty(p, ("change",), "No change is known.")
+        return lines + empty(p, ("change",), "No change is on record.")
     rows = [
         [
             moment(c.time),
             prose(c.kind),
-            f"{prose(c.summary)} ({code(c.id)})",
+            f"{prose(c.summary)} ({code(c.id)})" + (f", {prose(wording.in_words(c.scope))}" if c.scope else ""),
             number(c.ranking),
             prose(c.verdict) or figures.NONE,
         ]

@@ -184,7 +184,7 @@ def _training(found: Arrangement) -> tuple[Entry, ...]:
     return (
         Entry("table", _table(known.sheet), known.why) if known else Entry("table", None, absent, "training.parquet"),
         Entry("label", known.column if known else None, "its label", "y_true"),
-        Entry("fingerprint", None, "recorded when the model was trained", '"sha256:..."'),
+        Entry("fingerprint", None, "what `mortis fingerprint` printed when the model was trained", '"mortis1:..."'),
     )
 
 

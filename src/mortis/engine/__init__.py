@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from mortis.engine.dataset import Condition, Dataset, Layout
+    from mortis.fingerprints import TableFingerprint
     from mortis.profiles import Profile
     from mortis.records import Rate, Window
     from mortis.sources.tables import Table
@@ -90,6 +91,18 @@ class Engine(Protocol):
         self, dataset: Dataset, slices: Sequence[Sequence[Condition]], windows: Sequence[Window]
     ) -> Sequence[Sequence[Rate]]:
         """Errors and rows of every slice in every window, over all rows: [slice][window]."""
+
+    def columns(self, table: Table, layout: Layout) -> Profile:
+        """A table without a log's roles, such as the training set, in one bucket: the columns of the layout."""
+
+    def lookup(self, table: Table, key: str, keys: Sequence[str], features: Sequence[str]) -> pa.Table:
+        """The rows of a table whose key, as text, is one of the keys: `row_key`, and each feature as `f:NAME`."""
+
+    def rows(self, table: Table) -> int:
+        """How many rows a table has."""
+
+    def fingerprint(self, table: Table) -> TableFingerprint:
+        """The content of a table in any order of rows."""
 
     def grouped(self, table: Table, *, time: str, unit: str, sums: Sequence[str], window: Window) -> pa.Table:
         """A window's rows grouped by every other column as text, with the `sums` columns added up as `mortis_0`, ..."""

@@ -43,6 +43,19 @@ def assemble_profile(
     )
 
 
+def assemble_columns(layout: Layout, numbers: pa.Table, categories: dict[str, pa.Table]) -> Profile:
+    """The profile of a table without outcomes, in one bucket."""
+    outcomes = ("rows",)
+    cell = (0, "", *outcomes)
+    counted = {
+        name: dict(zip(table["named"].to_pylist(), table["rows"].to_pylist(), strict=True))
+        for name, table in categories.items()
+    }
+    named = {name: CategoryProfile(Tally.of({cell: values})) for name, values in counted.items()}
+    rows = sum(numbers["rows"].to_pylist())
+    return Profile(rows=rows, numbers=_numbers(numbers, layout, outcomes), categories=named)
+
+
 def _numbers(table: pa.Table, layout: Layout, outcomes: Sequence[str]) -> dict[str, NumberProfile]:
     cells: list[Cell] = list(
         zip(

@@ -16,23 +16,27 @@ import ibis.expr.types as ir
 
 from mortis.engine import CodedSample, Span, Watch, silent
 from mortis.engine import expressions as ex
-from mortis.engine.assembly import assemble_profile
+from mortis.engine.assembly import assemble_columns, assemble_profile
 from mortis.engine.coding import assemble_samples
-from mortis.engine.refusals import problem_of
+from mortis.engine.printing import fingerprint_of
 from mortis.engine.types import schema_of
 from mortis.problems import WorkProblem
 from mortis.profiles import NULL
 from mortis.records import Rate
+from mortis.sources.refusals import problem_of
+from mortis.sources.times import OFFSET
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mortis.engine.dataset import Condition, Dataset, Layout
+    from mortis.fingerprints import TableFingerprint
     from mortis.profiles import Profile
     from mortis.records import Window
     from mortis.sources.tables import Table
 
 MEMORY = "1200MB"
+PRINTED_ROWS = 1 << 17  # of a batch whose values are hashed together
 _HALF_BIT = 1 << 40  # far from the low bits that thin the sample
 
 
@@ -106,7 +110,7 @@ class DuckDBEngine:
     def _text_span(self, view: str, column: str) -> Span:
         name, source = _quoted(column), _quoted(view)
         parsed = f"TRY_CAST({name} AS TIMESTAMPTZ)"
-        offset = f"regexp_matches({name}, '[0-9][0-9]:[0-9:.]+ ?(Z|[+-][0-9]{{2}}:?([0-9]{{2}})?)$')"
+        offset = f"regexp_matches({name}, {_literal(OFFSET)})"
         found = self._fetch(
             f"SELECT count(*) AS rows, count(*) - count({name}) AS nulls, min(epoch({parsed}))::BIGINT AS first,"
             f" max(epoch({parsed}))::BIGINT AS last, count({name}) - count({parsed}) AS bad,"
@@ -196,6 +200,44 @@ class DuckDBEngine:
             tuple(Rate(int(found[f"e_{i}_{w}"] or 0), int(found[f"n_{i}_{w}"] or 0)) for w in range(len(windows)))
             for i in range(len(slices))
         )
+
+    def columns(self, table: Table, layout: Layout) -> Profile:
+        """A table without a log's roles in one bucket: its columns that the layout cuts and whose kind it knows."""
+        rows = ex.plain(ibis.table(self._schema_of(self._view(table)), name=self._view(table)), layout)
+        layout = ex.layout_of(rows, layout)
+        numbers = self._run(ex.numbers_pass(rows, layout), f"numbers of {table.name}")
+        categories = {
+            name: self._run(ex.values_pass(rows, name), f"{name} of {table.name}") for name in layout.categories
+        }
+        return assemble_columns(layout, numbers, categories)
+
+    def lookup(self, table: Table, key: str, keys: Sequence[str], features: Sequence[str]) -> pa.Table:
+        """The rows of a table whose key, as text, is one of the keys: `row_key`, and each feature as `f:NAME`."""
+        import pyarrow as pa
+
+        self._con.register("mortis_keys", pa.table({"wanted": pa.array(list(keys), pa.string())}))
+        rows = ibis.table(self._schema_of(self._view(table)), name=self._view(table))
+        plain = rows.select(row_key=ex.key(rows[key]), **{f"f:{name}": ex.feature(rows[name]) for name in features})
+        wanted = ibis.table({"wanted": "string"}, name="mortis_keys").distinct()
+        try:
+            return self._run(plain.semi_join(wanted, plain.row_key == wanted.wanted), f"looking up in {table.name}")
+        finally:
+            self._con.unregister("mortis_keys")
+
+    def rows(self, table: Table) -> int:
+        """How many rows a table has."""
+        rows = ibis.table(self._schema_of(self._view(table)), name=self._view(table))
+        return int(self._run(rows.aggregate(n=rows.count()), f"counting {table.name}").to_pylist()[0]["n"])
+
+    def fingerprint(self, table: Table) -> TableFingerprint:
+        """The content of a table in any order of rows."""
+        view = self._view(table)
+
+        def work() -> TableFingerprint:
+            return fingerprint_of(self._con.sql(f"SELECT * FROM {_quoted(view)}").to_arrow_reader(PRINTED_ROWS))
+
+        printed: TableFingerprint = self._beside(work, f"reading {table.name}")
+        return printed
 
     def grouped(self, table: Table, *, time: str, unit: str, sums: Sequence[str], window: Window) -> pa.Table:
         """A window's rows grouped by every other column as text, with the `sums` columns added up."""

@@ -25,6 +25,8 @@ RAW_SCORE_BINS = 64
 RAW_SCORE_LIMIT = 24
 CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
+EXACT = 2.0**53  # up to here a double holds every whole number
+MOST_VALUES = 2_000  # of a table that is read for itself: it has one bucket alone
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
 
 
@@ -40,7 +42,7 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
         "p_raw": _plain(rows[roles.prediction]) if roles.prediction else ibis.null("string"),
         "latency": _finite(rows[roles.latency_ms]) if roles.latency_ms else ibis.null("float64"),
         "failed": rows[roles.error].cast("int8") != 0 if roles.error else ibis.null("boolean"),
-        "row_key": _plain(rows[roles.id]).cast("string") if roles.id else ibis.null("string"),
+        "row_key": key(rows[roles.id]) if roles.id else ibis.null("string"),
         "query": _text(rows, roles.group, default=""),
     }
     columns |= {f"f:{name}": feature(rows[name]) for name in dataset.features}
@@ -66,6 +68,30 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
     return table.mutate(outcome=_outcome(dataset, table))
 
 
+def plain(rows: ir.Table, layout: Layout) -> ir.Table:
+    """A table without a log's roles as the pass takes it: one bucket, and its columns of the layout's kind."""
+    names = [name for name in (*layout.numbers, *layout.categories) if name in rows.columns]
+    features = {name: feature(rows[name]) for name in names}
+    fitting = {f"f:{n}": one for n, one in features.items() if one.type().is_floating() == (n in layout.numbers)}
+    return rows.select(bucket=ibis.literal(0, "int64"), version=ibis.literal(""), outcome=ibis.literal(0), **fitting)
+
+
+def layout_of(rows: ir.Table, layout: Layout) -> Layout:
+    """The layout of those features that a table in the pass's form has."""
+    numbers = {name: cut for name, cut in layout.numbers.items() if f"f:{name}" in rows.columns}
+    return Layout(numbers, tuple(name for name in layout.categories if f"f:{name}" in rows.columns))
+
+
+def values_pass(rows: ir.Table, name: str) -> ir.Table:
+    """Rows by value, `named` after the commonest 2,000 values and `(other)`."""
+    value = rows[column_of(name)].fill_null(NULL)
+    counts = rows.group_by(value.name("value")).aggregate(rows=rows.count())
+    order = [ibis.desc(counts["rows"]), counts.value]
+    ranked = counts.mutate(nth=ibis.row_number().over(order_by=order))
+    named = ((ranked.nth < MOST_VALUES) | (ranked.value == NULL)).ifelse(ranked.value, OTHER)
+    return ranked.group_by(named.name("named")).aggregate(rows=ranked["rows"].sum())
+
+
 def _first_known(own: ir.Value, joined: ir.Value) -> ir.Value:
     """The label in the log, or else the joined one; as text where the two columns' types differ."""
     same = own.type() == joined.type() or (own.type().is_numeric() and joined.type().is_numeric())
@@ -79,9 +105,7 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
         raise ValueError("a join needs the label table and its schema")
     labels = ibis.table(label_schema, name=LABELS)
     arrived = seconds(labels[spec.time], spec.time_unit) if spec.time else ibis.null("int64")
-    plain = labels.select(
-        label_key=labels[spec.id].cast("string"), y_raw=_plain(labels[spec.label]), label_second=arrived
-    )
+    plain = labels.select(label_key=key(labels[spec.id]), y_raw=_plain(labels[spec.label]), label_second=arrived)
     plain = plain.filter(plain.y_raw.notnull())
     order = [plain.label_second, plain.y_raw.cast("string")]
     first = plain.mutate(nth=ibis.row_number().over(group_by=plain.label_key, order_by=order))
@@ -113,6 +137,16 @@ def _plain(column: ir.Value) -> ir.Value:
     if kind.is_boolean():
         return column.cast("int8")
     return column.cast("float64") if kind.is_decimal() else column
+
+
+def key(column: ir.Value) -> ir.Value:
+    """An id as it is joined: as text, whole numbers without decimals, as a column with nulls holds them as doubles."""
+    plain = _plain(column)
+    if not plain.type().is_floating():
+        return plain.cast("string")
+    small = plain.abs() < EXACT
+    whole = small.ifelse(plain, 0.0).cast("int64")
+    return (small & (whole.cast("float64") == plain)).ifelse(whole.cast("string"), plain.cast("string"))
 
 
 def _finite(column: ir.Value) -> ir.Value:

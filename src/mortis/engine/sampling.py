@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mortis.engine.dataset import Dataset
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample
+from mortis.rows import Column, OfflineRows, RowSample
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +33,16 @@ def row_sample(table: pa.Table, dataset: Dataset, *, rows: int) -> RowSample:
         ids=_texts(table["row_key"]),
         rows=rows,
     )
+
+
+def offline_rows(table: pa.Table, sample: RowSample, features: Sequence[str]) -> OfflineRows:
+    """A looked-up table's values in the order of a sample's rows; what it lacks, or has twice, is not found."""
+    keys = table["row_key"].to_pylist()
+    times = Counter(keys)
+    place = {key: i for i, key in enumerate(keys) if times[key] == 1}
+    at = np.array([place.get(key, -1) for key in sample.ids.tolist()], dtype=np.int64)
+    columns = {name: _column(table[f"f:{name}"])[np.maximum(at, 0)] for name in features if len(keys)}
+    return OfflineRows(columns, at >= 0, sum(times[key] > 1 for key in sample.ids.tolist()))
 
 
 def _column(column: pa.ChunkedArray) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from mortis.intake.columns import (
     feature_columns,
     kind,
 )
+from mortis.intake.references import OfflineTable, TrainingSet, offline_table, training_set
 from mortis.intake.tasks import Labelled, check_metric, guess_task, judged_task, positive_label
 from mortis.intake.windows import bucket_name, settle_windows
 from mortis.problems import InputProblem, listed
@@ -37,6 +39,7 @@ class Intake:
     """A case made ready: the dataset, the windows as far as stated, what was read and what was guessed.
 
     `log` is the stretch of time the prediction log spans, `as_of` the moment up to which labels can have arrived.
+    `training` and `offline` are the tables that the log is held against, where they were handed over.
     """
 
     dataset: Dataset
@@ -46,6 +49,8 @@ class Intake:
     as_of: datetime | None
     inputs: tuple[Input, ...]
     guesses: tuple[str, ...]
+    training: TrainingSet | None = None
+    offline: OfflineTable | None = None
 
 
 def take_in(case: Case, engine: Engine, *, judgement: Judgement | None = None) -> Intake:
@@ -81,14 +86,17 @@ def take_in(case: Case, engine: Engine, *, judgement: Judgement | None = None) -
         origin=settled.origin,
         width=settled.width,
     )
+    training, offline = training_set(case, engine), offline_table(case, engine, dataset.features)
     return Intake(
         dataset=dataset,
         baseline=settled.baseline,
         incident=settled.incident,
         log=settled.log,
         as_of=_as_of(case, engine, labels),
-        inputs=_inputs(engine, dataset, span.rows),
+        inputs=(*_inputs(engine, dataset, span.rows), *_references(engine, training, offline)),
         guesses=tuple(guesses),
+        training=training,
+        offline=offline,
     )
 
 
@@ -144,3 +152,9 @@ def _inputs(engine: Engine, dataset: Dataset, rows: int) -> tuple[Input, ...]:
         return (log,)
     labels = dataset.labels
     return (log, Input(labels.table.name, engine.keys(labels.table, labels.id)[0], fingerprint(labels.table), "labels"))
+
+
+def _references(engine: Engine, training: TrainingSet | None, offline: OfflineTable | None) -> Iterator[Input]:
+    for role, one in (("training", training), ("offline features", offline)):
+        if one is not None:
+            yield Input(one.table.name, engine.rows(one.table), fingerprint(one.table), role)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mortis.case import Predictions
 from mortis.problems import InputProblem, listed, near
 from mortis.sources.tables import Table
+from mortis.sources.times import epoch_unit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from mortis.engine.dataset import Kind
 
 ID_LIKE_SHARE = 0.5
-UNITS = ((1e8, 1e11, "s"), (1e11, 1e14, "ms"), (1e14, 1e17, "us"), (1e17, 1e20, "ns"))
 SINGLE_ROLES = ("time", "id", "prediction", "label", "version", "latency_ms", "error", "group")
 
 
@@ -118,7 +118,7 @@ def check_time(origin: Origin, column: str, *, key: str) -> tuple[str, Span]:
         raise InputProblem(f"{where} holds bool, not times; name a column of times")
     if is_number(origin, column):
         latest = engine.span(table, column, "s").last
-        unit = "s" if latest is None else next((u for low, high, u in UNITS if low <= latest < high), "")
+        unit = "s" if latest is None else epoch_unit(latest)
         if not unit:
             raise InputProblem(
                 f"{where} holds numbers up to {latest}, which are no epoch times; name a column of times"

@@ -128,3 +128,32 @@ def bucket_name(width: int) -> str:
     ('1d', '90s')
     """
     return next((name for name, seconds in BUCKET_SECONDS.items() if seconds == width), f"{width}s")
+
+
+def two_windows(stated: tuple[str | Window, str | Window]) -> tuple[Window, Window]:
+    """The baseline and the incident of a command line; raises InputProblem where they are none, or overlap."""
+    before, after = (parse_window(one, key) for one, key in zip(stated, ("--baseline", "--incident"), strict=True))
+    if before.overlaps(after):
+        raise InputProblem(
+            f"--baseline {before} and --incident {after} overlap; end the baseline where the incident begins"
+        )
+    return before, after
+
+
+def parse_window(text: str | Window, key: str) -> Window:
+    """A window written 'A..B', each a date or an ISO 8601 moment; what has no offset is UTC.
+
+    >>> parse_window("2013-08-01..2013-08-02T12:00", "--baseline").seconds
+    129600.0
+    """
+    if isinstance(text, Window):
+        return text
+    parts = text.split("..")
+    try:
+        start, end = (datetime.fromisoformat(part.strip()) for part in parts)
+    except ValueError:
+        raise InputProblem(f"{key} {text!r}: not a window; write it like 2013-08-01..2013-08-15") from None
+    moments = [m.replace(tzinfo=UTC) if m.tzinfo is None else m.astimezone(UTC) for m in (start, end)]
+    if moments[0] >= moments[1]:
+        raise InputProblem(f"{key} {text!r}: the window is empty; its end must come after its start")
+    return Window(moments[0], moments[1])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from mortis.intervals import wilson
 from mortis.profiles import Floats
 from mortis.records import Interval
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, OfflineRows, RowSample, is_number
 
 Mask = npt.NDArray[np.bool_]
 
@@ -22,6 +22,7 @@ EXPLAINED = 0.95
 FEWEST_PAIRS = 5
 # A limit with hardly a value within it is no limit, but one value in place of all.
 LEAST_WITHIN = 0.01
+LEAST_DIFFERING = 0.001  # of the rows: below it a late value or two is nothing to act on
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,41 @@ def skew(
     return tuple(sorted(results, key=lambda one: (-one.mismatch.value, one.feature)))
 
 
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """A feature's skew in the incident beside that in the baseline (None where no row of the baseline was found)."""
+
+    feature: str
+    before: Skew | None
+    during: Skew
+
+    @property
+    def differs(self) -> bool:
+        """Whether the incident's rows differ by more than chance allows."""
+        return self.during.mismatch.low >= LEAST_DIFFERING
+
+    @property
+    def rose(self) -> bool:
+        """Whether more rows differ than did in the baseline, beyond both intervals."""
+        usual = self.before.mismatch.high if self.before else 0.0
+        return self.differs and self.during.mismatch.low > usual
+
+    @property
+    def statement(self) -> str:
+        """Both windows in a sentence."""
+        if self.before is None:
+            return f"in the incident, {self.during.statement}"
+        usual = self.before.mismatch
+        return f"in the incident, {self.during.statement}; in the baseline {100 * usual.value:.1f} % (n = {usual.n:,})"
+
+
+def parity(before: RowSample, old: OfflineRows, during: RowSample, new: OfflineRows) -> tuple[Parity, ...]:
+    """Each feature's skew in both windows: those that differ more than before first, then the most different."""
+    usual = {one.feature: one for one in skew(before, old.columns, found=old.found)}
+    both = [Parity(one.feature, usual.get(one.feature), one) for one in skew(during, new.columns, found=new.found)]
+    return tuple(sorted(both, key=lambda one: (not one.rose, -one.during.mismatch.value, one.feature)))
+
+
 def skew_of(name: str, served: Column, offline: Column, *, tolerance: float = TOLERANCE) -> Skew:
     """The skew of one feature from pairs of values, one row each at least.
 
@@ -80,9 +116,9 @@ def skew_of(name: str, served: Column, offline: Column, *, tolerance: float = TO
     ... ).statement
     'delay: 5 of 6 rows differ (83.3 %, 95 % interval 43.6 to 97.0); served = 60 × offline in 100 % of them'
     """
-    equal = _equal(served, offline, tolerance)
-    mismatch = wilson(int((~equal).sum()), len(equal))
-    fit = _fit(served, offline, ~equal, tolerance)
+    differ = differing(served, offline, tolerance=tolerance)
+    mismatch = wilson(int(differ.sum()), len(differ))
+    fit = _fit(served, offline, differ, tolerance)
     words = _words(fit)
     share = f"{100 * mismatch.value:.1f} %, 95 % interval {100 * mismatch.low:.1f} to {100 * mismatch.high:.1f}"
     return Skew(
@@ -91,7 +127,7 @@ def skew_of(name: str, served: Column, offline: Column, *, tolerance: float = TO
         how=fit.how,
         explained=fit.explained,
         parameters=fit.parameters,
-        statement=f"{name}: {int((~equal).sum()):,} of {len(equal):,} rows differ ({share})"
+        statement=f"{name}: {int(differ.sum()):,} of {len(differ):,} rows differ ({share})"
         + (f"; {words}" if words else ""),
     )
 
@@ -115,6 +151,11 @@ def _words(fit: Fit) -> str:
         "other": "no single rule makes them equal",
     }
     return texts[fit.how]
+
+
+def differing(served: Column, offline: Column, *, tolerance: float = TOLERANCE) -> Mask:
+    """Which values (n,) differ from the offline ones; null equals null."""
+    return np.asarray(~_equal(served, offline, tolerance), dtype=np.bool_)
 
 
 def _equal(served: Column, offline: Column, tolerance: float) -> Mask:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
-import ipaddress
-import json
-import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from mortis.problems import InputProblem, WorkProblem, listed, near
+from mortis.sources.http import TIMEOUT_SECONDS, Server, line
 
-TIMEOUT_SECONDS = 20.0
 CURRENT_ALIASES = ("champion", "production")
-_MOST_BYTES = 16 << 20
 _MOST_PAGES = 100
 _PAGE_VERSIONS = 1000
 _DIGEST_TAGS = ("digest", "model_digest", "sha256", "fingerprint")
@@ -84,120 +75,33 @@ def _age(one: RegisteredVersion) -> tuple[datetime, list[tuple[int, str]]]:
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """An MLflow server: its address without credentials, and the header that opens it."""
+    """An MLflow server, asked over its REST interface."""
 
-    address: str
-    authorization: str = field(default="", repr=False)
+    http: Server
 
     @classmethod
     def at(cls, url: str) -> _Server:
-        """The server at an address; credentials in it go into the header, and no message shows them."""
-        parts = _address(url)
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-        return cls(bare.geturl().rstrip("/"), _authorization(parts))
+        """The server at an address."""
+        example = "http://127.0.0.1:5000"
+        return cls(Server.at(url, key="registry.mlflow", kind="MLflow", variables="MLFLOW_TRACKING", example=example))
+
+    @property
+    def address(self) -> str:
+        """The address without credentials."""
+        return self.http.address
 
     def get(self, path: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON object that the server answers to a GET of the path with the parameters."""
-        url = f"{self.address}/api/2.0/mlflow/{path}?{urlencode(parameters)}"
-        headers = {"Accept": "application/json"} | ({"Authorization": self.authorization} if self.authorization else {})
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310  the scheme is checked: http or https
-        try:
-            with _opener(self.address).open(request, timeout=TIMEOUT_SECONDS) as response:
-                body = response.read(_MOST_BYTES + 1)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise self._refused(error.code, error.read(_MOST_BYTES)) from None
-        except (urllib.error.URLError, OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise WorkProblem(
-                f"registry.mlflow: {self.address} can't be reached: {_line(reason)}; is the server running?"
-            ) from None
-        answer = _json_object(body)
-        if answer is None:
-            raise WorkProblem(f"registry.mlflow: {self.address} answers no JSON of MLflow; is it an MLflow server?")
-        return answer
+        return self.http.get(f"api/2.0/mlflow/{path}", parameters, timeout=TIMEOUT_SECONDS, refusal=self._refusal)
 
-    def _refused(self, code: int, body: bytes) -> WorkProblem:
-        """What an error's code and body mean to the user."""
-        answer = _json_object(body) or {}
-        if answer.get("error_code") == "RESOURCE_DOES_NOT_EXIST":
-            return _NoSuchModel(f"registry.mlflow: {self.address} doesn't have it: {_line(answer.get('message', ''))}")
-        if code in (401, 403):
-            return WorkProblem(
-                f"registry.mlflow: {self.address} refuses access (HTTP {code}); set MLFLOW_TRACKING_TOKEN to a token"
-            )
-        if 300 <= code < 400:
-            return WorkProblem(
-                f"registry.mlflow: {self.address} redirects (HTTP {code}); state the address it redirects to"
-            )
-        said = _line(answer.get("message", "")) or "is it an MLflow server?"
-        return WorkProblem(f"registry.mlflow: {self.address} answers HTTP {code}: {said}")
+    def _refusal(self, _code: int, answer: Mapping[str, Any]) -> WorkProblem | None:
+        if answer.get("error_code") != "RESOURCE_DOES_NOT_EXIST":
+            return None
+        return _NoSuchModel(f"registry.mlflow: {self.address} doesn't have it: {line(answer.get('message', ''))}")
 
 
 class _NoSuchModel(WorkProblem):
     """The server knows no model of that name."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Redirects are errors: following one would hand the token to another server."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
-
-
-def _opener(address: str) -> urllib.request.OpenerDirector:
-    """An opener that follows no redirect, and that goes to this very machine without a proxy."""
-    host = urlsplit(address).hostname or ""
-    proxies = urllib.request.ProxyHandler({}) if _is_loopback(host) else urllib.request.ProxyHandler()
-    return urllib.request.build_opener(proxies, _NoRedirect)
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether a host is this very machine.
-
-    >>> _is_loopback("127.0.0.1"), _is_loopback("localhost"), _is_loopback("mlflow.example")
-    (True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _address(url: str) -> SplitResult:
-    """The parts of a server's address; raises InputProblem where it is none."""
-    try:
-        parts = urlsplit(url.strip())
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        fits = False
-    if not fits:
-        shown = re.sub(r"//[^/]*@", "//***@", url)
-        raise InputProblem(f"registry.mlflow: {shown!r} is no server's address; write it like http://127.0.0.1:5000")
-    return urlsplit(url.strip())
-
-
-def _authorization(parts: SplitResult) -> str:
-    """The header's value: the address's own credentials, else those of the environment, else none."""
-    user = unquote(parts.username or "") or os.environ.get("MLFLOW_TRACKING_USERNAME", "")
-    password = unquote(parts.password or "") or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "").strip()
-    if user and (parts.username or not token):
-        return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-    return f"Bearer {token}" if token else ""
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in the body, None where it is none or longer than any registry's answer."""
-    try:
-        answer = json.loads(body) if len(body) <= _MOST_BYTES else None
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _line(text: Any) -> str:
-    return " ".join(str(text).split())[:300]
 
 
 def _from_mlflow(server: _Server, name: str) -> Iterator[RegisteredVersion]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import glob
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mortis.case import Query, TableSource
-from mortis.problems import InputProblem, WorkProblem, listed, near
+from mortis.problems import InputProblem, WorkProblem, listed
+from mortis.sources.files import find_files
 
 SAMPLED_ABOVE = 256 << 20
 _BLOCK = 1 << 20
@@ -34,7 +33,8 @@ def _not_parquet(head: bytes, tail: bytes) -> str | None:
     return None if tail[-4:] == b"PAR1" else "it is Parquet cut short; fetch the whole file"
 
 
-def _not_text(head: bytes, _tail: bytes) -> str | None:
+def not_text(head: bytes, _tail: bytes) -> str | None:
+    """What is wrong with a file of plain text by its first bytes."""
     if head[:4] == b"PAR1":
         return "it is Parquet; name it .parquet"
     if head[:2] == b"PK":
@@ -45,12 +45,12 @@ def _not_text(head: bytes, _tail: bytes) -> str | None:
 
 
 def _not_json_lines(head: bytes, tail: bytes) -> str | None:
-    if fault := _not_text(head, tail):
+    if fault := not_text(head, tail):
         return fault
     return None if head.lstrip()[:1] in (b"{", b"[") else "it does not begin like JSON; name it by what it holds"
 
 
-def _not_packed(name: str, magic: bytes) -> Callable[[bytes, bytes], str | None]:
+def not_packed(name: str, magic: bytes) -> Callable[[bytes, bytes], str | None]:
     """Compressed text can't be judged by its first bytes, but whether it is compressed can."""
     return lambda head, _: None if head.startswith(magic) else f"it is not compressed by {name}; name it by its kind"
 
@@ -66,12 +66,12 @@ def register_format(one: Format) -> None:
 
 for _format in (
     Format("parquet", (".parquet", ".pq"), _not_parquet),
-    Format("csv", (".csv", ".tsv"), _not_text),
-    Format("csv", (".csv.gz", ".tsv.gz"), _not_packed("gzip", b"\x1f\x8b")),
-    Format("csv", (".csv.zst", ".tsv.zst"), _not_packed("zstd", b"\x28\xb5\x2f\xfd")),
+    Format("csv", (".csv", ".tsv"), not_text),
+    Format("csv", (".csv.gz", ".tsv.gz"), not_packed("gzip", b"\x1f\x8b")),
+    Format("csv", (".csv.zst", ".tsv.zst"), not_packed("zstd", b"\x28\xb5\x2f\xfd")),
     Format("jsonl", (".jsonl", ".ndjson", ".json"), _not_json_lines),
-    Format("jsonl", (".jsonl.gz", ".ndjson.gz"), _not_packed("gzip", b"\x1f\x8b")),
-    Format("jsonl", (".jsonl.zst", ".ndjson.zst"), _not_packed("zstd", b"\x28\xb5\x2f\xfd")),
+    Format("jsonl", (".jsonl.gz", ".ndjson.gz"), not_packed("gzip", b"\x1f\x8b")),
+    Format("jsonl", (".jsonl.zst", ".ndjson.zst"), not_packed("zstd", b"\x28\xb5\x2f\xfd")),
 ):
     register_format(_format)
 
@@ -103,10 +103,8 @@ def open_table(source: TableSource, *, root: Path, key: str) -> Table:
         return Table(
             _short(source.query or source.table), "query", url=url, query=source.query or _all_of(source.table)
         )
-    if isinstance(source, str | Path):
-        return _from_files([str(source)], root=root, key=key)
-    if isinstance(source, list) and source and all(isinstance(one, str | Path) for one in source):
-        return _from_files([str(one) for one in source], root=root, key=key)
+    if paths := paths_in(source):
+        return _with_plain_names(open_files(paths, root=root, key=key), key=key)
     frame = to_arrow(source, key=key)
     return Table("frame", "frame", frame=frame, url=f"memory:{id(frame)}")
 
@@ -120,7 +118,7 @@ def to_arrow(frame: Any, *, key: str) -> Any:
 
     if isinstance(frame, pa.Table) or hasattr(frame, "__arrow_c_stream__"):
         table = frame if isinstance(frame, pa.Table) else pa.table(frame)
-        _check_names(table.column_names, f"{key}: the frame")
+        check_names(table.column_names, f"{key}: the frame")
         return table
     raise InputProblem(
         f"{key}: {type(frame).__name__} is not a table; hand over a path or an Arrow, pandas or Polars frame"
@@ -138,70 +136,64 @@ def _all_of(table: str) -> str:
     return f"SELECT * FROM {quoted}"  # noqa: S608  each part is quoted
 
 
-def _from_files(sources: list[str], *, root: Path, key: str) -> Table:
-    files = tuple(file for one in sources for file in _find(one, root=root, key=key))
-    formats = {_format_of(file, key=key).name for file in files}
-    if len(formats) > 1:
-        raise InputProblem(f"{key}: files of different formats ({listed(sorted(formats))}); hand over one format")
+def paths_in(source: TableSource) -> list[str]:
+    """The paths, globs or folders that a source names; none where it is a database or a frame."""
+    stated = source if isinstance(source, list) else [source]
+    return [str(one) for one in stated] if all(isinstance(one, str | Path) for one in stated) else []
+
+
+def open_files(sources: list[str], *, root: Path, key: str, formats: Mapping[str, Format] | None = None) -> Table:
+    """The table in files, found and looked into; its columns' names are not.
+
+    `formats` are those that a reader knows, by suffix; the registered ones where left out. Raises InputProblem as
+    `open_table` does.
+    """
+    known = FORMATS if formats is None else formats
+    files = tuple(file for one in sources for file in _find(one, known, root=root, key=key))
+    names = {_format_of(file, known, key=key).name for file in files}
+    if len(names) > 1:
+        raise InputProblem(f"{key}: files of different formats ({listed(sorted(names))}); hand over one format")
     for file in files:
-        _look_into(file, key=key)
-    names = _NAMES.get(_suffix(files[0]), lambda _: ())(files[0])
-    _check_names(names, f"{key}: {files[0].name}")
-    return Table(listed(sources), formats.pop(), files=files)
+        _look_into(file, known, key=key)
+    return Table(listed(sources), names.pop(), files=files)
 
 
-def _find(source: str, *, root: Path, key: str) -> list[Path]:
-    """The files behind a path, a glob or a folder, in the order of their names."""
-    # A folder that is yet to be made, as in `init -o new/incident.yaml ../log.csv`, can't be walked out of.
-    path = root / source if root.is_dir() else Path(os.path.normpath(root / source))
-    if path.is_dir():
-        inside = sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f) in FORMATS)
-        if not inside:
-            raise InputProblem(f"{key}: folder {source} holds no table; files may end in {_suffixes()}")
-        return inside
-    if path.is_file():
-        return [path]
-    # Path.glob refuses absolute patterns; and only the source is a pattern, whatever the root's name holds.
-    pattern, start = (source, root) if root.is_dir() else (str(path), Path())
-    matches = (start / f for f in glob.glob(pattern, root_dir=start, recursive=True))  # noqa: PTH207
-    found = sorted(file for file in matches if file.is_file())
-    if not found:
-        what = "no file matches" if any(sign in source for sign in "*?[") else "no such file:"
-        raise InputProblem(f"{key}: {what} {source} (looked in {root.resolve()}){_neighbours(path)}")
-    return found
+def _with_plain_names(table: Table, *, key: str) -> Table:
+    """The table, once the names in its first file are told apart."""
+    first = table.files[0]
+    check_names(_NAMES.get(_suffix(first, FORMATS), lambda _: ())(first), f"{key}: {first.name}")
+    return table
 
 
-def _neighbours(path: Path) -> str:
-    folder = path.parent
-    if any(sign in folder.name for sign in "*?["):
-        return "; correct the pattern"
-    if not folder.is_dir():
-        return f"; there is no folder {folder.name} either"
-    names = sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
-    return f"{near(path.name, names) or ';'} there are: {listed(names, most=8)}" if names else "; that folder is empty"
+def _find(source: str, formats: Mapping[str, Format], *, root: Path, key: str) -> list[Path]:
+    """The files of known formats behind a path, a glob or a folder, in the order of their names."""
+    none_inside = f"table; files may end in {_suffixes(formats)}"
+    return find_files(
+        source, root=root, key=key, wanted=lambda file: _suffix(file, formats) in formats, none_inside=none_inside
+    )
 
 
-def _suffix(file: Path) -> str:
+def _suffix(file: Path, formats: Mapping[str, Format]) -> str:
     """The longest known suffix of a file's name, such as '.csv.gz', or its plain one."""
     name = file.name.lower()
-    known = [suffix for suffix in FORMATS if name.endswith(suffix)]
+    known = [suffix for suffix in formats if name.endswith(suffix)]
     return max(known, key=len) if known else file.suffix.lower()
 
 
-def _suffixes() -> str:
-    return listed(sorted(FORMATS), most=20)
+def _suffixes(formats: Mapping[str, Format]) -> str:
+    return listed(sorted(formats), most=30)
 
 
-def _format_of(file: Path, *, key: str) -> Format:
-    suffix = _suffix(file)
-    if suffix not in FORMATS:
+def _format_of(file: Path, formats: Mapping[str, Format], *, key: str) -> Format:
+    suffix = _suffix(file, formats)
+    if suffix not in formats:
         raise InputProblem(
-            f"{key}: {file.name}: unknown kind of file {suffix or '(no suffix)'!r}; known: {_suffixes()}"
+            f"{key}: {file.name}: unknown kind of file {suffix or '(no suffix)'!r}; known: {_suffixes(formats)}"
         )
-    return FORMATS[suffix]
+    return formats[suffix]
 
 
-def _look_into(file: Path, *, key: str) -> None:
+def _look_into(file: Path, formats: Mapping[str, Format], *, key: str) -> None:
     """Raises InputProblem where a file is empty or isn't what its name says."""
     try:
         with file.open("rb") as stream:
@@ -212,12 +204,12 @@ def _look_into(file: Path, *, key: str) -> None:
         raise WorkProblem(f"{key}: {file.name} can't be read: {error.strerror}") from None
     if not head.strip():
         raise InputProblem(f"{key}: {file.name} is empty; hand over a file with rows")
-    fault = _format_of(file, key=key).fault(head, tail)
+    fault = _format_of(file, formats, key=key).fault(head, tail)
     if fault:
         raise InputProblem(f"{key}: {file.name} isn't what its name says: {fault}")
 
 
-def _check_names(names: Iterable[str], where: str) -> None:
+def check_names(names: Iterable[str], where: str) -> None:
     """Raises InputProblem where two columns bear one name: an engine would rename the second silently."""
     seen: set[str] = set()
     for name in names:

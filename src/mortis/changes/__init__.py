@@ -1,0 +1,1 @@
+"""Step 4: what changed, and which change fits the failure."""

@@ -1,0 +1,84 @@
+"""What the questions have in common: the case as step 1 left it, and how a failed one becomes a visible gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mortis.case import Case
+from mortis.engine import Engine
+from mortis.engine.sampling import row_sample
+from mortis.preparation import Ready
+from mortis.problems import InputProblem, WorkProblem
+from mortis.profiles import Profile
+from mortis.records import Failure, NotChecked, Window
+from mortis.rows import RowSample
+
+Answer = TypeVar("Answer")
+Gaps = tuple[NotChecked, ...]
+ROWS_WEIGHED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the user allows: the seed of all that is drawn, and whether a pickled model may run its code."""
+
+    seed: int = 0
+    unpickle: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledRows:
+    """The rows that tests look at: of the baseline, and of the incident since its onset."""
+
+    before: RowSample
+    during: RowSample
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """A case whose failure is known: what the later steps ask about. `rows` is None without an incident window."""
+
+    case: Case
+    engine: Engine
+    ready: Ready
+    profile: Profile
+    failure: Failure
+    rows: SampledRows | None
+
+
+def sample_rows(engine: Engine, ready: Ready, profile: Profile, failure: Failure) -> SampledRows | None:
+    """At most about 10,000 rows of each window; None where there is no incident window."""
+    if failure.incident_window is None:
+        return None
+
+    def sampled(window: Window) -> RowSample:
+        table = engine.sample(ready.dataset, window, most=ROWS_WEIGHED)
+        return row_sample(table, ready.dataset, rows=_rows_in(profile, window))
+
+    return SampledRows(sampled(failure.baseline_window), sampled(failure.since_onset))
+
+
+def _rows_in(profile: Profile, window: Window) -> int:
+    start, end = window.start.timestamp(), window.end.timestamp()
+    return int(profile.outcomes.where(lambda cell: start <= int(cell[0]) < end).values.sum())
+
+
+def answered(
+    what: str, question: Callable[[], Answer], *, needs: str = ""
+) -> tuple[Answer | None, tuple[NotChecked, ...]]:
+    """The question's answer; None and what is to be shown instead where it failed, so that it costs no other answer.
+
+    A source that can't be reached (WorkProblem) becomes such a gap; what is wrong in the case (InputProblem) ends the
+    work, as only its author can put it right.
+    """
+    try:
+        return question(), ()
+    except InputProblem:
+        raise
+    except WorkProblem as problem:
+        return None, (NotChecked(what, str(problem), needs or "the source, reachable, and another run"),)
+    except Exception as error:  # noqa: BLE001  the one place where a failed question becomes a visible gap
+        why = f"the question failed: {type(error).__name__}: {error}"
+        return None, (NotChecked(what, why, "a report of this message to the project"),)

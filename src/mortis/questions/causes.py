@@ -1,0 +1,87 @@
+"""Every cause weighed by its test on bounded samples, and the guards of those that stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mortis.causes.facts import Facts
+from mortis.causes.scoring import decision_threshold
+from mortis.causes.weighing import weigh
+from mortis.engine.dataset import LABEL_AGE
+from mortis.guards import make_guards
+from mortis.integrity.corruption import propose
+from mortis.integrity.versions import intended_version
+from mortis.outlook import unknown_cause
+from mortis.questions.answering import Allowed, Examined, Gaps, SampledRows, answered
+from mortis.questions.integrity import Integrity
+from mortis.questions.signals import Signals
+from mortis.records import Action, Answer, Cause, Evidence, Guard, Interval
+from mortis.sources.changes import ChangesRead
+from mortis.sources.models import open_model
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What the steps found that the tests of causes need: signals, integrity, and the changes on record."""
+
+    signals: Signals
+    integrity: Integrity
+    record: ChangesRead | None
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """The causes, best first, with what follows from them; `unexplained` is None where nothing was weighed."""
+
+    causes: tuple[Cause, ...] = ()
+    unexplained: Interval | None = None
+    answer: Answer = "unknown"
+    evidence: tuple[Evidence, ...] = ()
+    actions: tuple[Action, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    not_checked: Gaps = ()
+
+
+def weigh_causes(known: Examined, findings: Findings, allowed: Allowed) -> Weighing:
+    """The causes with their verdicts, and the guards that prove themselves; none where there is no failure."""
+    rows = known.rows
+    if known.failure.verdict != "failure" or rows is None:
+        return Weighing()
+
+    def ask() -> Weighing:
+        facts = _facts(known, rows, findings, allowed)
+        weighed = weigh(facts)
+        guards = make_guards(weighed.causes, facts)
+        return Weighing(weighed.causes, weighed.unexplained, weighed.answer, weighed.evidence, weighed.actions, guards)
+
+    found, gaps = answered("causes", ask)
+    return found or Weighing((unknown_cause(),), not_checked=gaps)
+
+
+def _facts(known: Examined, rows: SampledRows, findings: Findings, allowed: Allowed) -> Facts:
+    """What the tests of causes may look at: rows of both windows, the candidate models, the corruptions that fit."""
+    case, dataset, offline = known.case, known.ready.dataset, findings.integrity.offline
+    models = {one.version: open_model(case.root / one.file, unpickle=allowed.unpickle) for one in case.models}
+    intended = intended_version(findings.integrity.registered, known.failure.since_onset)
+    return Facts(
+        failure=known.failure,
+        task=dataset.task,
+        metric=known.ready.metric,
+        profile=known.profile,
+        before=rows.before,
+        during=rows.during,
+        models=models,
+        repairs=propose(rows.before, rows.during, rng=np.random.default_rng(allowed.seed)),
+        offline=(offline.before, offline.during) if offline else None,
+        intended=intended.version if intended else None,
+        signals=findings.signals.signals,
+        changes=findings.record.changes if findings.record else None,
+        unrecorded=findings.record.unrecorded if findings.record else (),
+        label_ages_known=LABEL_AGE in known.profile.numbers,
+        threshold=decision_threshold(rows.before) if dataset.task == "binary" else None,
+        positive=dataset.positive,
+        probability=dataset.probability,
+        seed=allowed.seed,
+    )

@@ -1,0 +1,163 @@
+"""Step 2: which metrics moved and which log lines changed, before, with and after the failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mortis.case import Case, MetricsSource, TableSource
+from mortis.intake.windows import two_windows
+from mortis.questions.answering import Answer, Examined, Gaps, answered
+from mortis.records import Evidence, Failure, LogTemplate, NotChecked, Signal, Window
+from mortis.signals.analysis import SignalsFound, find_signals
+from mortis.signals.graph import CallGraph, Candidate
+from mortis.signals.logs import LogsFound, log_templates
+from mortis.sources.graph import Calls, read_calls
+from mortis.sources.logs import read_logs
+from mortis.sources.metrics import read_metrics
+
+METRICS = NotChecked(
+    "system and model metrics before and during (step 2)",
+    "no metrics were handed over",
+    "`metrics`: a table of series, or a Prometheus server with its queries",
+)
+LOGS = NotChecked(
+    "logs before and during (step 2)",
+    "no log files were handed over",
+    "`logs`: the services' log files of both windows",
+)
+MOST_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Step 2's answer: the series that moved (None where no metrics were read), and the log lines that changed.
+
+    `candidates` are the services that lie behind the symptom, likeliest first; `calls` are who calls whom.
+    """
+
+    signals: tuple[Signal, ...] | None = None
+    candidates: tuple[Candidate, ...] = ()
+    log_templates: tuple[LogTemplate, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    not_checked: Gaps = ()
+    calls: Calls = ()
+
+
+def analyse_signals(known: Examined) -> Signals:
+    """What moved in the metrics and changed in the logs that the case names; what it doesn't name, as gaps."""
+    case = known.case
+    if known.failure.incident_window is None:
+        return Signals()
+    calls = calls_of(case)
+    metrics, unmeasured = _if_named(METRICS, case.metrics, lambda: _metrics(known, calls))
+    logs, unread = _if_named(LOGS, case.logs, lambda: _logs(known))
+    found, notes = metrics or (None, ())
+    return Signals(
+        signals=found.signals if found else None,
+        candidates=found.candidates if found else (),
+        log_templates=logs.templates if logs else (),
+        evidence=(*(_of_metrics(found, notes) if found else ()), *(_of_logs(logs) if logs else ())),
+        not_checked=(*unmeasured, *unread),
+        calls=calls,
+    )
+
+
+def signals_of_metrics(
+    table: TableSource,
+    *,
+    windows: tuple[str | Window, str | Window],
+    graph: str | None = None,
+    symptom: str | None = None,
+) -> Signals:
+    """The series of a table that moved, without a case; with a graph and a symptom, what lies behind it.
+
+    `windows` are the baseline and the incident, as Window or as text 'A..B', half-open, in UTC. Raises InputProblem
+    where a table, a window or the symptom can't be what it is said to be.
+    """
+    baseline, incident = two_windows(windows)
+    calls = read_calls(graph, root=Path(), key="--graph") if graph else ()
+    span = Window(min(baseline.start, incident.start), max(baseline.end, incident.end))
+    read = read_metrics(MetricsSource(table=table), root=Path(), window=span, key="--metrics")
+    found = find_signals(
+        read.series,
+        baseline=baseline,
+        incident=incident,
+        graph=CallGraph.of(calls) if calls else None,
+        symptom=symptom,
+    )
+    return Signals(found.signals, found.candidates, evidence=tuple(_of_metrics(found, read.notes)), calls=calls)
+
+
+def _if_named(gap: NotChecked, sources: Sequence[object], question: Callable[[], Answer]) -> tuple[Answer | None, Gaps]:
+    """The answer to a question about sources; the gap where the case names none."""
+    return answered(gap.what, question, needs=gap.needs) if sources else (None, (gap,))
+
+
+def calls_of(case: Case) -> Calls:
+    """Who calls whom, as the case's graph says; empty without one."""
+    return read_calls(case.graph, root=case.root) if case.graph else ()
+
+
+def compared(failure: Failure) -> tuple[Window, Window]:
+    """The baseline and the incident as step 2 compares them: from the first moment at which it may have begun.
+
+    Raises ValueError where there is no incident window.
+    """
+    incident = failure.incident_window
+    if incident is None:
+        raise ValueError("no incident window")
+    began = min(failure.onset.low, incident.start) if failure.onset else incident.start
+    start = max(began, failure.baseline_window.start)
+    return Window(failure.baseline_window.start, min(failure.baseline_window.end, start)), Window(start, incident.end)
+
+
+def _metrics(known: Examined, calls: Calls) -> tuple[SignalsFound, tuple[str, ...]]:
+    """The series that moved, and what was guessed and left out on reading them."""
+    baseline, incident = compared(known.failure)
+    span = Window(baseline.start, incident.end)
+    sources = enumerate(known.case.metrics)
+    read = [read_metrics(one, root=known.case.root, window=span, key=f"metrics.{i}") for i, one in sources]
+    found = find_signals(
+        [series for one in read for series in one.series],
+        baseline=baseline,
+        incident=incident,
+        onset=known.failure.onset,
+        graph=CallGraph.of(calls) if calls else None,
+    )
+    return found, tuple(note for one in read for note in one.notes)
+
+
+def _logs(known: Examined) -> LogsFound:
+    baseline, incident = compared(known.failure)
+    case = known.case
+    reading = read_logs(case.logs, root=case.root, baseline=baseline, incident=incident, sensitive=case.sensitive)
+    return log_templates(reading)
+
+
+def _of_metrics(found: SignalsFound, notes: tuple[str, ...]) -> Iterator[Evidence]:
+    yield Evidence("signals.metrics", "Which metrics moved in the incident?", found.statement, "tested")
+    for i, one in enumerate(found.signals[:MOST_TOLD], 1):
+        told = f"{one.statement}; {one.order} the failure" if one.statement else f"{one.direction}, {one.order} it"
+        yield Evidence(f"signals.metric-{i}", f"{one.name}: did it move?", told, "tested")
+    for i, candidate in enumerate(found.candidates, 1):
+        yield Evidence(f"signals.walk-{i}", "What lies behind the symptom?", candidate.reason, "inferred")
+    if found.unjudged:
+        few = "; ".join(f"{one.name}: {one.why}" for one in found.unjudged[:MOST_TOLD])
+        more = len(found.unjudged) - MOST_TOLD
+        told = f"{few}{f'; and {more} more' if more > 0 else ''}"
+        yield Evidence("signals.unjudged", "Which series could not be judged?", told)
+    if notes:
+        yield Evidence("signals.sources", "How were the metrics read?", "; ".join(notes))
+
+
+def _of_logs(found: LogsFound) -> Iterator[Evidence]:
+    lines = sum(sum(both) for both in found.levels.values())
+    told = (
+        f"{lines:,} lines of {len(found.files):,} files, {found.known:,} templates in the baseline; "
+        f"{found.tests:,} tests, {len(found.templates):,} templates changed"
+    )
+    yield Evidence("signals.logs", "Which log lines are new, more frequent, or gone?", told, "tested")
+    if found.notes:
+        yield Evidence("signals.log-files", "What was read of the logs, and what not?", "; ".join(found.notes))

@@ -1,0 +1,88 @@
+"""What was left out when log files were read, and what they can't tell, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from mortis.problems import listed
+from mortis.records import iso
+from mortis.signals.template_counts import Buckets, TemplateCounts
+from mortis.signals.templates import MOST_TEMPLATES, OTHER
+from mortis.sources.logs import LONGEST_MESSAGE, FileRead, LogReading
+
+LISTED = 3
+ENDS_EARLY = 0.1
+_KINDS = {
+    "untimed": "bear no time and are not used",
+    "unparsed": "are not laid out like the first ones of their file and are not used",
+    "undecoded": "aren't UTF-8; what couldn't be read in them was replaced by a sign",
+    "nulls": "hold null bytes, which were taken out",
+    "long": f"have messages of more than {LONGEST_MESSAGE:,} characters, of which the first were read",
+    "cut": "are longer than a MiB, of which the first was read",
+}
+
+
+def notes_on(
+    reading: LogReading, counts: TemplateCounts, buckets: Buckets, *, silent: Mapping[str, int]
+) -> Iterator[str]:
+    """What was left out of files, lines and templates, and what can't be told for it; each in a sentence."""
+    files = reading.files
+    yield from (f"{one.file.name}: {one.fault}" for one in files if one.fault)
+    for kind, what in _KINDS.items():
+        yield from _left_out(files, kind, what)
+    without = [one.file.name for one in files if not one.has_offset]
+    if without:
+        yield f"the times of {listed(without, most=LISTED)} bear no offset and are taken as UTC"
+    yield from _spans(files)
+    yield from _windows(counts, buckets)
+    for source, lines in silent.items():
+        yield f"{source} writes nothing in the incident, after {lines:,} lines in the baseline; none is told as gone"
+    yield from _too_many(counts, buckets)
+
+
+def _left_out(files: Sequence[FileRead], kind: str, what: str) -> Iterator[str]:
+    """How many lines of a kind there are, and where."""
+    counted = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
+    if counted:
+        total = sum(lines for _, lines, _ in counted)
+        where = listed(
+            (f"{name} ({lines:,}, the first is line {first:,})" for name, lines, first in counted), most=LISTED
+        )
+        yield f"{total:,} {'line' if total == 1 else 'lines'} {what}: {where}"
+
+
+def _spans(files: Sequence[FileRead]) -> Iterator[str]:
+    """Files whose entries lie outside both windows."""
+    for one in files:
+        if one.begins and one.ends and not one.counts.get("baseline") and not one.counts.get("incident"):
+            yield f"{one.file.name} holds no line of the windows; it spans {iso(one.begins)} to {iso(one.ends)}"
+
+
+def _windows(counts: TemplateCounts, buckets: Buckets) -> Iterator[str]:
+    """Windows that hold no line, and an incident whose lines end early."""
+    lines = sum(counts.rows.values(), np.zeros(len(buckets), dtype=np.int64))
+    before, after = lines[: buckets.split], lines[buckets.split :]
+    for name, window in (("baseline", before), ("incident", after)):
+        if not window.any():
+            yield f"no log line lies in the {name}: nothing can be compared"
+    if before.any() and after.any():
+        silent = int(np.flatnonzero(after[::-1])[0])
+        if silent > ENDS_EARLY * len(after):
+            end = buckets.incident.end - timedelta(seconds=silent * buckets.seconds)
+            yield f"the logs end at about {iso(end)}, before the incident does; they are compared up to there"
+
+
+def _too_many(counts: TemplateCounts, buckets: Buckets) -> Iterator[str]:
+    """Lines that are in no template, as there were too many."""
+    other = sum((lines for (number, _), lines in counts.rows.items() if number == OTHER), np.zeros(len(buckets)))
+    before, after = int(other[: buckets.split].sum()), int(other[buckets.split :].sum())
+    if before:
+        yield (
+            f"the baseline has more than {MOST_TEMPLATES:,} kinds of lines; {before:,} lines of it and {after:,} of "
+            "the incident are in none, and no kind can be told to be new"
+        )
+    elif after:
+        yield f"the incident has more than {MOST_TEMPLATES:,} new kinds of lines; {after:,} lines of it are in none"

@@ -1,0 +1,108 @@
+"""What somebody or something changed: repositories, tables of events, files before and after; each has its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mortis.case import BeforeAfter, ChangeSource
+from mortis.problems import InputProblem, listed
+from mortis.records import Change, Window
+from mortis.sources.changes.before_after import Comparison
+from mortis.sources.changes.config import read_config
+from mortis.sources.changes.dependencies import read_dependencies
+from mortis.sources.changes.environment import read_environment
+from mortis.sources.changes.events import read_events
+from mortis.sources.changes.git import read_git
+from mortis.sources.changes.reading import ChangeReader, ReadingContext
+from mortis.sources.changes.schema import read_schema
+
+__all__ = ["READERS", "ChangeReader", "ChangesRead", "ReadingContext", "read_changes"]
+
+
+def _told(compare: Callable[..., Comparison]) -> ChangeReader:
+    """The reader that compares two files, and tells what was compared."""
+
+    def read(stated: BeforeAfter, context: ReadingContext) -> tuple[Change, ...]:
+        found = compare(stated, root=context.root, key=context.key, name=context.name)
+        context.tell(found.note)
+        return found.changes
+
+    return read
+
+
+READERS: dict[str, ChangeReader] = {
+    "git": read_git,
+    "events": read_events,
+    "dependencies": _told(read_dependencies),
+    "schema": read_schema,
+    "environment": _told(read_environment),
+    "config": read_config,
+}
+"""Readers by the key under which the case states their source. A new one is a function and a line here."""
+
+PAIRED = ("dependencies", "schema", "environment", "config")
+TITLES: Mapping[str, str] = {
+    "git": "a git repository",
+    "events": "deploys and other events",
+    "dependencies": "dependency files",
+    "environment": "environment snapshots",
+    "schema": "data schemas",
+    "config": "configuration",
+}
+"""What each kind of source is called in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesRead:
+    """The changes on record, as sources tell them; `notes` say what was read, left out or not understood.
+
+    `unrecorded` names the kinds of sources that were not handed over, so that nobody takes silence for calm.
+    """
+
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+    unrecorded: tuple[str, ...]
+
+
+def read_changes(
+    sources: Sequence[ChangeSource], *, root: Path, around: Window, readers: Mapping[str, ChangeReader] = READERS
+) -> ChangesRead:
+    """The changes in all sources of a case, in the order of the sources; nothing in them is run.
+
+    `around` bounds what is read of repositories and tables of events. Files before and after always count. Raises
+    InputProblem where a source is not there or not what it should be, WorkProblem where it can't be read.
+    """
+    changes: list[Change] = []
+    notes: dict[str, None] = {}
+    read: set[str] = set()
+    places: dict[str, int] = {}
+    for key, kind, part in _stated(sources):
+        if kind not in readers:
+            notes[f"{key}: nothing reads it in this version; what was handed over was left unread"] = None
+            continue
+        read.add(kind)
+        places[kind] = places.get(kind, 0) + 1
+        context = ReadingContext(root, around, key, _name(kind, places[kind]), lambda note: notes.update({note: None}))
+        changes += readers[kind](part, context)
+    return ChangesRead(tuple(changes), tuple(notes), tuple(TITLES[kind] for kind in TITLES if kind not in read))
+
+
+def _name(kind: str, place: int) -> str:
+    """What the ids of a source's changes begin with: a pair of files is one change, other sources hold many."""
+    if kind in PAIRED:
+        return f"{kind}.{place}"
+    return kind if place == 1 else f"{kind}{place}"
+
+
+def _stated(sources: Sequence[ChangeSource]) -> Iterator[tuple[str, str, Any]]:
+    """Each source with its place in the case and its kind; raises InputProblem where an entry states none."""
+    kinds = {name: field.alias or name for name, field in ChangeSource.model_fields.items()}
+    for i, source in enumerate(sources):
+        stated = {kind: getattr(source, name) for name, kind in kinds.items() if getattr(source, name) is not None}
+        if not stated:
+            raise InputProblem(f"changes.{i}: states no source; there are: {listed(kinds.values())}")
+        for kind, part in stated.items():
+            yield f"changes.{i}.{kind}", kind, part

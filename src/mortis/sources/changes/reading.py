@@ -1,0 +1,98 @@
+"""What every reader of changes is given, and how a pair of files becomes one change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from mortis.case import BeforeAfter
+from mortis.problems import InputProblem, listed
+from mortis.records import Change, ChangedPart, Window
+from mortis.sources.changes.before_after import read_text
+
+MOST_SIGNS = 1 << 20
+MOST_NAMED = 3
+_LEAST_EPOCH, _LEAST_MILLISECONDS = 1e8, 1e11  # a smaller number is no time of our days
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingContext:
+    """Where a source stands: `key` is its place in the case, `root` the folder that relative paths start from.
+
+    `name` is what the ids of its changes begin with, unique in the case. `around` bounds what is read of a long record.
+    `tell` takes a sentence about what was read, left out or not understood.
+    """
+
+    root: Path
+    around: Window
+    key: str
+    name: str
+    tell: Callable[[str], None]
+
+
+ChangeReader = Callable[[Any, ReadingContext], Iterable[Change]]
+"""From what the case states under a source's key (a path, or a file before and after) to the changes in it.
+
+Raises InputProblem for whatever the user can mend, and WorkProblem where the source is out of reach.
+"""
+
+
+def text_of(name: str, key: str, context: ReadingContext) -> str:
+    """The text of a file that a key of the case names.
+
+    Raises InputProblem where there is no such file, or it is empty, no text, or too large to be compared.
+    """
+    text = read_text(name, root=context.root, key=key)
+    if len(text) > MOST_SIGNS:
+        raise InputProblem(f"{key}: {name} holds more than {MOST_SIGNS:,} signs; hand over the part that matters")
+    return text
+
+
+def change_of_pair(
+    kind: str, source: BeforeAfter, context: ReadingContext, parts: Sequence[ChangedPart]
+) -> Iterator[Change]:
+    """The change from one file to the other; none where nothing differs, which is told."""
+    before, after = Path(source.before).name, Path(source.after).name
+    if not parts:
+        context.tell(f"{context.key}: {before} and {after} don't differ")
+        return
+    if source.at is None:
+        context.tell(f"{context.key}: when {after} took effect is not stated; add `at: 2013-08-01T06:00:00Z`")
+    n = f"{len(parts):,} difference{'s' if len(parts) > 1 else ''}"
+    named = listed((str(part) for part in parts), most=MOST_NAMED)
+    file = after if before == after else f"{before} → {after}"
+    found = f"{source.before} → {source.after}"
+    yield Change(context.name, kind, source.at, f"{file}: {n}: {named}", parts=tuple(parts), source=found)
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, for lists of names that read better as prose."""
+    return frozenset(text.split())
+
+
+def moment_of(value: Any) -> datetime | None:
+    """The moment in UTC that a cell states: ISO 8601, or epoch seconds or milliseconds; None where it states none.
+
+    What carries no offset is taken as UTC.
+
+    >>> print(moment_of("2013-08-01T08:00:00+02:00"), moment_of(1375336800), moment_of("last week"))
+    2013-08-01 06:00:00+00:00 2013-08-01 06:00:00+00:00 None
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        value = int(text) if text.isascii() and text.isdigit() and len(text) in (10, 13) else text.removesuffix(" UTC")
+    try:
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        elif isinstance(value, int | float) and abs(value) >= _LEAST_EPOCH:
+            value = datetime.fromtimestamp(value / 1000 if abs(value) >= _LEAST_MILLISECONDS else value, UTC)
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime(value.year, value.month, value.day)  # noqa: DTZ001  taken as UTC below
+        if not isinstance(value, datetime):
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

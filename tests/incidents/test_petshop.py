@@ -42,7 +42,9 @@ def as_series(seconds, columns):
 def call_graph(path):
     """The matrix of calls: a caller's row has a one in its callee's column."""
     header, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
-    return CallGraph.of((row[0], callee) for row in rows for callee, cell in zip(header[1:], row[1:], strict=True) if float(cell))
+    return CallGraph.of(
+        (row[0], callee) for row in rows for callee, cell in zip(header[1:], row[1:], strict=True) if float(cell)
+    )
 
 
 def window(start, stop):

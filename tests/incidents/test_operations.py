@@ -94,7 +94,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Postmortem:
 
 
 def test_the_failure_is_one_of_operation(found):
-    assert (found.failure.verdict, found.failure.kind, found.failure.metric) == ("failure", "operational", "latency_p95")
+    assert (found.failure.verdict, found.failure.kind, found.failure.metric) == (
+        "failure",
+        "operational",
+        "latency_p95",
+    )
     assert found.failure.onset.low <= day(SINCE) <= found.failure.onset.high
 
 

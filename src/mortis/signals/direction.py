@@ -6,84 +6,28 @@ import re
 
 from mortis.records import Harm
 
+# fmt: off
 WORSE_UP = frozenset(
-    [
-        "latency",
-        "duration",
-        "delay",
-        "lag",
-        "wait",
-        "waiting",
-        "blocked",
-        "time",
-        "timeout",
-        "staleness",
-        "age",
-        "error",
-        "exception",
-        "fault",
-        "failure",
-        "fail",
-        "failed",
-        "crash",
-        "panic",
-        "oom",
-        "restart",
-        "retry",
-        "retries",
-        "dropped",
-        "rejected",
-        "aborted",
-        "throttled",
-        "evicted",
-        "eviction",
-        "loss",
-        "lost",
-        "miss",
-        "missing",
-        "unavailable",
-        "unhealthy",
-        "queue",
-        "queued",
-        "backlog",
-        "pending",
-        "saturation",
-        "cpu",
-        "memory",
-        "mem",
-        "rss",
-        "heap",
-        "swap",
-        "used",
-        "usage",
-        "pause",
-        "gc",
-        "4xx",
+    {
+        "latency", "duration", "delay", "lag", "wait", "waiting", "blocked", "time", "timeout", "staleness",
+        "age", "error", "exception", "fault", "failure", "fail", "failed", "crash", "panic", "oom", "restart",
+        "retry", "retries", "dropped", "rejected", "aborted", "throttled", "evicted", "eviction", "loss",
+        "lost", "miss", "missing", "unavailable", "unhealthy", "queue", "queued", "backlog", "pending",
+        "saturation", "cpu", "memory", "mem", "rss", "heap", "swap", "used", "usage", "pause", "gc", "4xx",
         "5xx",
-    ]
+    }
 )
 WORSE_DOWN = frozenset(
-    [
-        "availability",
-        "success",
-        "succeeded",
-        "successful",
-        "hit",
-        "healthy",
-        "alive",
-        "ready",
-        "accuracy",
-        "precision",
-        "recall",
-        "f1",
-        "auc",
-        "auroc",
-    ]
+    {
+        "availability", "success", "succeeded", "successful", "hit", "healthy", "alive", "ready",
+        "accuracy", "precision", "recall", "f1", "auc", "auroc",
+    }
 )
-WHAT_IS_LEFT = frozenset(["free", "available", "idle", "remaining", "headroom", "unused"])
+# fmt: on
+WHAT_IS_LEFT = frozenset({"free", "available", "idle", "remaining", "headroom", "unused"})
 """What is left of a resource falls where its use rises: free memory, idle CPU."""
 
-UNDECIDED = frozenset(["not", "no", "non", "without", "gpu"])
+UNDECIDED = frozenset({"not", "no", "non", "without", "gpu"})
 """Negations turn a name's meaning; a GPU that is idle is as bad a sign as one that is full."""
 
 
@@ -109,7 +53,8 @@ def harm_of(name: str) -> Harm | None:
 
 
 def _words(name: str) -> set[str]:
-    """The words of a name in any of the usual spellings, each with and without a plural's s."""
+    """The words of a name in any of the usual spellings, plurals also in the singular."""
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d?(?![a-z0-9])|[A-Z]?[a-z]+|\d+[a-z]*", name)
     words = {part.lower() for part in parts}
-    return words | {word[:-1] for word in words if len(word) > 3 and word.endswith("s")}
+    plural = [word for word in words if len(word) > 3 and word.endswith("s")]
+    return words | {word.removesuffix(end) + y for word in plural for end, y in (("s", ""), ("es", ""), ("ies", "y"))}

@@ -41,7 +41,7 @@ class Gate:
     @property
     def stretches(self) -> int:
         """How many healthy stretches there are."""
-        return self.healthy.shape[1]
+        return int(self.healthy.shape[1])
 
 
 def judge(shifts: Sequence[Shift]) -> Gate:

@@ -111,8 +111,8 @@ def walk(graph: CallGraph, symptom: str, moved: Iterable[Moved]) -> tuple[Candid
     """The nodes behind the symptom that moved together with it, the likeliest beginning of the failure first.
 
     Only nodes that moved are walked through. A node ranks by its own weight (how alike its course is to the symptom's,
-    and how surely it moved) times the weight of what it explains: itself, the symptom, and every node that moved too and
-    calls it through such nodes. So of two nodes that moved alike, the one further down ranks first.
+    and how surely it moved) times the weight of what it explains: itself, the symptom, and every node that moved too
+    and calls it through such nodes. So of two nodes that moved alike, the one further down ranks first.
 
     >>> graph = CallGraph.of([("web", "search"), ("search", "db"), ("web", "mail")])
     >>> moved = [Moved(node, match, 1.0, "") for node, match in (("search", 0.9), ("db", 0.9), ("mail", 0.6))]

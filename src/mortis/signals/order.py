@@ -29,6 +29,7 @@ def begin_of(one: MetricSeries, direction: Harm, *, baseline: Window, incident: 
     Looked for from one length of the incident before it, to its end.
 
     >>> import numpy as np
+    >>> from datetime import UTC
     >>> day = [datetime(2024, 1, d, tzinfo=UTC) for d in (1, 5, 6)]
     >>> seconds = int(day[0].timestamp()) + np.arange(120) * 3600
     >>> values = np.resize([1.0, 2.0, 1.5, 2.5, 1.0], 120) + 9.0 * (np.arange(120) >= 100)
@@ -57,6 +58,7 @@ def begin_of(one: MetricSeries, direction: Harm, *, baseline: Window, incident: 
 def order_of(began: Began | None, failure: Began) -> Order:
     """Before or after where the two intervals lie apart; with, where they overlap or the series' is not known.
 
+    >>> from datetime import UTC
     >>> day = [datetime(2024, 1, d, tzinfo=UTC) for d in range(1, 8)]
     >>> failure = Began(day[3], day[2], day[4])
     >>> order_of(Began(day[1], day[0], day[1]), failure), order_of(Began(day[1], day[0], day[2]), failure)

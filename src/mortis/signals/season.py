@@ -32,8 +32,10 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the times stand: their phase, the cells (an hour of one cycle) of the baseline's times, and those cells'
-    cycle and phase.
+    """Where the times stand in a season's cycles.
+
+    `phase` is that of every time. The baseline's times fall into cells (an hour of one cycle, say): `first` is where
+    each begins among them, `cycle` and `cell_phase` tell which one it is.
     """
 
     period: int
@@ -63,14 +65,14 @@ def without_season(values: Floats, seconds: Ints, known: slice, *, needed: slice
     >>> int(level.period[0]), float(np.ptp(level.values))
     (86400, 0.0)
 
-    Source: seasonal adjustment by phase medians; the widening is that of a mean of n cycles, ((n + 1) / (n - 1)) ** 0.5.
+    Source: seasonal adjustment by phase medians; the widening is that of a mean of n cycles.
     """
     level = Level(values, np.zeros(len(values), dtype=np.int64), np.ones(len(values)))
     if not len(seconds[known]):
         return level
     step = max(HOUR, int(np.median(np.diff(seconds)))) if len(seconds) > 1 else HOUR
     least = np.full(len(values), np.inf)
-    for period, phase_length in ((DAY, step), (WEEK, step if step < DAY else DAY)):
+    for period, phase_length in ((DAY, step), (WEEK, min(DAY, step))):
         places = _places(seconds, known, period, phase_length)
         if places is not None:
             level, least = _if_better(level, least, values, _Profile.of(values[:, known], places), needed)

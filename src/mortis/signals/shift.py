@@ -44,11 +44,11 @@ class Shift:
     """How far one series moved in one direction, `index` being its place among those handed in.
 
     `score` is how far the median of the worst `taken` among the incident's `points` lies from the baseline's median, in
-    units of the baseline's spread, positive where it lies in `direction`. `healthy` is the same figure for every healthy
-    stretch, not a number where the series has too few points in it. `brief` says that three points are taken instead of
-    a quarter, `mostly_equal` that more than half of the baseline's are the same. `harm` is the
-    direction known to be for the worse; `center` and `level` are the baseline's median and that of the worst points, as
-    the series has them (its season included).
+    units of the baseline's spread, positive where it lies in `direction`. `healthy` is the same figure for every
+    healthy stretch, not a number where the series has too few points in it. `brief` says that three points are taken
+    instead of a quarter, `mostly_equal` that more than half of the baseline's are the same. `harm` is the direction
+    known to be for the worse; `center` and `level` are the baseline's median and that of the worst points, as the
+    series has them (its season included).
     """
 
     index: int
@@ -164,7 +164,7 @@ def _batches(series: Sequence[MetricSeries]) -> Iterator[tuple[list[int], Floats
 
 @dataclass(frozen=True, slots=True)
 class _Cuts:
-    """The windows as places among the times: baseline, incident, and the healthy stretches (first, one past the last)."""
+    """The windows as places among the times; the healthy stretches by their first places and those past their last."""
 
     baseline: slice
     incident: slice

@@ -234,10 +234,25 @@ class TestScope:
             ({"distance": "100"}, [{"distance": ">= 60"}], "not comparable"),
             ({"region": "west"}, [], "not comparable"),
             ({"region": "west"}, [{}], "not comparable"),
+            ({"airport": "ewr"}, [{"origin": "EWR", "delay": ">= 34"}], "hit"),
+            ({"airport": "LGA"}, [{"origin": "EWR"}], "not comparable"),
+            ({"shard": "7"}, [{"hour": "7"}], "not comparable"),
         ],
     )
     def test_a_scope_is_held_against_each_group_that_was_hit(self, scope, hit, reach):
         assert scope_fit(scope, hit).reach == reach
+
+    @pytest.mark.parametrize(
+        ("scope", "reach"),
+        [
+            ({"service": "arrivals-api"}, "hit"),
+            ({"service": "arrivals", "version": "1.4.2"}, "hit"),
+            ({"service": "arrivals", "region": "west"}, "not comparable"),
+            ({"version": "1.4.2"}, "not comparable"),
+        ],
+    )
+    def test_a_scope_is_the_models_own_where_nothing_else_narrows_it(self, scope, reach):
+        assert scope_fit(scope, [{"carrier": "UA"}], model=Served("arrivals")).reach == reach
 
     def test_contradicting_the_slices_or_the_causes_is_enough(self):
         """Both describe the same failure; a column of the one must not excuse what the other rules out."""

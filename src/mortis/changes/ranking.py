@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from mortis.changes.kinds import LINKS, Link, kinds_of
 from mortis.changes.ledger import order, put_together
-from mortis.changes.scopes import Reach, ScopeFit, Served, Where, hit_by_cause, scope_fit
+from mortis.changes.scopes import Reach, ScopeFit, Served, Where, hit_by_cause, is_telling, scope_fit
 from mortis.problems import listed
 from mortis.records import Cause, CauseVerdict, Change, Onset, Window
 
@@ -252,12 +252,7 @@ def _findings(causes: Sequence[Cause], hit: Sequence[Where]) -> Iterator[str]:
             yield from cause.features
             yield from (str(cause.parameters[key]) for key in _NAMING if key in cause.parameters)
     for where in hit:
-        yield from (value for value in where.values() if _telling(value))
-
-
-def _telling(value: str) -> bool:
-    """Whether a value is a name that a text would not hold by chance."""
-    return len(value) > 1 and any(sign.isalpha() for sign in value) and value.lower() not in ("true", "false", "(null)")
+        yield from (value for value in where.values() if is_telling(value))
 
 
 def _spelled(text: str) -> str:

@@ -58,27 +58,34 @@ def scope_fit(scope: Where, hit: Sequence[Where], *, model: Served | None = None
     if not scope:
         return ScopeFit("not stated")
     shown = f"its scope is {in_words(scope)}"
-    answers = [_against(scope, where) for where in hit]
-    if elsewhere := _elsewhere(scope, model):
+    if elsewhere := _elsewhere(scope, hit, model):
         return ScopeFit("elsewhere", f"{shown}, and {elsewhere}")
-    if answers and all(answer is False for answer in answers):
-        return ScopeFit("elsewhere", f"{shown}, and the failure is where {_groups(scope, hit)}")
-    if any(answers):
-        return ScopeFit("hit", f"{shown}, where the failure is")
-    if any(_bears(value, model.name) for value in scope.values()):
-        return ScopeFit("hit", f"{shown}, the model's own")
+    if reached := _reached(scope, hit, model):
+        return ScopeFit("hit", f"{shown}, {reached}")
     return ScopeFit("not comparable", f"{shown}, which can't be held against who was hit")
 
 
-def _elsewhere(scope: Where, model: Served) -> str:
-    """Why a scope can't hold the model at all; empty where it may."""
+def _elsewhere(scope: Where, hit: Sequence[Where], model: Served) -> str:
+    """Why a scope can hold neither the model nor those who were hit; empty where it may."""
     for column, value in scope.items():
         if _plain(column) in _ENVIRONMENT and all(one in _ELSEWHERE_THAN_PRODUCTION for one in _options(value)):
             return "the failure is in production"
         apart = {one.casefold() for name, known in model.apart.items() if _same_column(column, name) for one in known}
         if _options(value) and apart.issuperset(_options(value)):
             return f"the model neither calls nor serves {column} {value}"
+    if hit and all(_against(scope, where) is False for where in hit):
+        return f"the failure is where {_groups(scope, hit)}"
     return ""
+
+
+def _reached(scope: Where, hit: Sequence[Where], model: Served) -> str:
+    """Why a scope holds those who were hit; empty where that can't be told."""
+    if any(_against(scope, where) for where in hit):
+        return "where the failure is"
+    shared = [value for value in scope.values() if _values_of(hit).intersection(_options(value))]
+    if shared:
+        return f"and {' and '.join(shared)} is a value of those hit"
+    return "the model's own" if _is_own(scope, model.name) else ""
 
 
 def _against(scope: Where, where: Where) -> bool | None:
@@ -113,6 +120,26 @@ def in_words(where: Where) -> str:
 def _is_production(column: str, value: str) -> bool:
     """Whether a scope says no more than production, where the failure is by itself."""
     return _plain(column) in _ENVIRONMENT and any(one in _PRODUCTION for one in _options(value))
+
+
+def _values_of(hit: Sequence[Where]) -> set[str]:
+    """The values of those hit that say as much without their column: records name columns as they like."""
+    return {one for where in hit for value in where.values() if is_telling(value) for one in _options(value)}
+
+
+def is_telling(value: str) -> bool:
+    """Whether a value is a name that a text would not hold by chance.
+
+    >>> is_telling("EWR"), is_telling("7"), is_telling("true"), is_telling(">= 60")
+    (True, False, False, False)
+    """
+    return len(value) > 1 and any(sign.isalpha() for sign in value) and value.lower() not in ("true", "false", "(null)")
+
+
+def _is_own(scope: Where, model: str) -> bool:
+    """Whether all that a scope names is the model's own; a release's version takes nothing from that."""
+    values = [value for column, value in scope.items() if not _plain(column).endswith(_VERSION)]
+    return bool(values) and all(_bears(value, model) for value in values)
 
 
 def _bears(value: str, model: str) -> bool:

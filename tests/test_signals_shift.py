@@ -178,7 +178,7 @@ def test_healthy_stretches_lie_in_the_baseline_and_apart(before, during, gap):
 
 
 def test_a_long_baseline_is_sampled_evenly():
-    """A quarter hour against three years of which each day is too short to have twenty at the same hour: 500 stretches."""
+    """A quarter hour against three years, of which each day is too short for twenty at the same hour: 500 stretches."""
     baseline, incident = windows(19 * 24, 1)
     short = Window(incident.start, incident.start + timedelta(minutes=15))
     found = healthy_stretches(baseline, short)

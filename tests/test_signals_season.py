@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from metric_series import HOUR, ar1, clock
 
+from metric_series import HOUR, ar1, clock
 from mortis.signals.season import DAY, WEEK, median, without_season
 
 

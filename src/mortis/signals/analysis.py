@@ -161,6 +161,6 @@ def _loud(moves: Moves, at: int, stretch: int) -> str:
     start = datetime.fromtimestamp(int(moves.measured.stretches.starts[stretch]), UTC)
     times = float(moves.gate.healthy[at, stretch])
     return (
-        f"in the stretch from {iso(start)}, {moves.title(at)} went {times:.3g} times as far as in any other: if that was a "
-        "failure too, a baseline without it shows more"
+        f"in the stretch from {iso(start)}, {moves.title(at)} went {times:.3g} times as far as in any other: "
+        "if that was a failure too, a baseline without it shows more"
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import median_abs_deviation
+from scipy.stats import binom, median_abs_deviation
 
 from metric_series import BEGINS, HOUR, clock, series, windows
 from mortis.records import Window
@@ -178,7 +178,7 @@ def test_healthy_stretches_lie_in_the_baseline_and_apart(before, during, gap):
 
 
 def test_a_long_baseline_is_sampled_evenly():
-    """A quarter hour against three years, of which each day is too short for twenty at the same hour: 500 stretches."""
+    """A quarter hour against nineteen days, which are too few to compare the same hour of the day: 500 stretches."""
     baseline, incident = windows(19 * 24, 1)
     short = Window(incident.start, incident.start + timedelta(minutes=15))
     found = healthy_stretches(baseline, short)
@@ -199,3 +199,17 @@ def test_series_of_other_times_are_cut_by_their_own():
     values = np.where(seconds < BEGINS.timestamp() + BEFORE * HOUR, np.resize([1.0, 2.0, 3.0], len(seconds)), 9.0)
     (shift,) = measured(MetricSeries("latency", seconds, values)).shifts
     assert (shift.points, shift.center, shift.level) == (DURING, 2.0, 9.0)
+
+
+@given(st.integers(0, 10_000))
+def test_the_chance_of_departures_is_the_binomial_tail(seed):
+    """Scipy's as oracle; series that vary have none."""
+    rng = np.random.default_rng(seed)
+    values = np.where(rng.random(BEFORE + DURING) < 0.2, 5.0, 0.0)
+    (found,) = measured(series(values, "errors")).shifts
+    before, during = (int((part > 0).sum()) for part in (values[:BEFORE], values[BEFORE:]))
+    if found.mostly_equal and before < BEFORE / 4:
+        expected = binom.sf(during - 1, DURING, (before + 1) / (BEFORE + 2))
+        assert found.chance == pytest.approx(expected, rel=1e-9)
+    (varying,) = measured(series(rng.normal(size=BEFORE + DURING), "errors")).shifts
+    assert varying.chance == 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
-from mortis.records import Onset, Signal, Window
+from mortis.records import Onset, Signal, Window, iso
 from mortis.signals.graph import CallGraph, Candidate
 from mortis.signals.moves import Moves
 from mortis.signals.order import Began, begin_of, order_of
@@ -56,7 +57,6 @@ def find_signals(
 
     Raises ValueError where the baseline doesn't end before the incident, InputProblem where the symptom is unknown.
 
-    >>> from datetime import UTC, datetime
     >>> day = [datetime(2024, 1, d, tzinfo=UTC) for d in (1, 8, 9)]
     >>> seconds = int(day[0].timestamp()) + np.arange(192) * 3600
     >>> calm = np.random.default_rng(0).normal(50, 5, 192)
@@ -136,6 +136,9 @@ def _statement(moves: Moves, named: int) -> str:
         parts.append(f"{left_out} more could not be judged")
     if moves.gate.stretches:
         parts.append(_compared(moves))
+    loudest = moves.loudest()
+    if loudest is not None:
+        parts.append(_loud(moves, *loudest))
     if named > MOST_ONSETS:
         parts.append(f"when they began was asked of the {MOST_ONSETS} furthest")
     return "; ".join(parts)
@@ -150,4 +153,14 @@ def _compared(moves: Moves) -> str:
     return (
         f"to be named, a series must go {times} as far as in any of {gate.stretches} healthy stretches of the baseline "
         f"({hours}); in {gate.alarms} of these, something would have been named"
+    )
+
+
+def _loud(moves: Moves, at: int, stretch: int) -> str:
+    """The stretch that makes the margin wide, which may be a failure of its own."""
+    start = datetime.fromtimestamp(int(moves.measured.stretches.starts[stretch]), UTC)
+    times = float(moves.gate.healthy[at, stretch])
+    return (
+        f"in the stretch from {iso(start)}, {moves.title(at)} went {times:.3g} times as far as in any other: "
+        "if that was a failure too, a baseline without it shows more"
     )

@@ -15,6 +15,7 @@ from mortis.telemetry import MetricSeries
 
 MOST_BUCKETS = 400
 BEFORE = 3  # lengths of the incident that show what is normal
+LEAD = 0.25  # of the incident's length: what leads to a failure begins before it
 FEWEST_BEFORE = 60  # intervals of measurement that do, where the incident is short
 
 
@@ -57,8 +58,8 @@ class Course:
 def course_of(one: MetricSeries, *, baseline: Window, incident: Window, step: int | None = None) -> Course | None:
     """The series in at most about 400 buckets from three lengths before; None where it has fewer than two points.
 
-    Up to one length of the incident before it isn't taken as normal: what leads to a failure begins earlier. `step` is
-    the series' interval in seconds, its own where left out: series of one step get the same buckets.
+    The last quarter of a length before the incident isn't taken as normal, as what leads to a failure begins before it.
+    `step` is the series' interval in seconds, its own where left out: series of one step get the same buckets.
 
     >>> from datetime import UTC, datetime
     >>> day = [datetime(2024, 1, d, tzinfo=UTC) for d in (1, 5, 6)]
@@ -66,7 +67,7 @@ def course_of(one: MetricSeries, *, baseline: Window, incident: Window, step: in
     >>> flat = MetricSeries("cpu", seconds, np.ones(120))
     >>> course = course_of(flat, baseline=Window(day[0], day[1]), incident=Window(day[1], day[2]))
     >>> len(course.starts), course.known, course.incident, course.width
-    (120, 72, 96, 3600)
+    (102, 72, 78, 3600)
     """
     span = _Span.of(baseline, incident)
     inside = (one.seconds >= span.start) & (one.seconds < span.ends) & np.isfinite(one.values)
@@ -107,8 +108,9 @@ class _Span:
 
     @property
     def normal_end(self) -> int:
-        """The end of what is taken as normal: a length before the incident, but half of the baseline at least."""
-        return min(self.end, max(self.begins - (self.ends - self.begins), (self.start + self.end) // 2))
+        """The end of what is taken as normal: some time before the incident, but half of the baseline at least."""
+        lead = int(LEAD * (self.ends - self.begins))
+        return min(self.end, max(self.begins - lead, (self.start + self.end) // 2))
 
     def buckets(self, step: int) -> tuple[Ints, int]:
         """Where the buckets start, and their width; a gap longer than the incident is one bucket."""

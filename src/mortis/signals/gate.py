@@ -70,7 +70,7 @@ def judge(shifts: Sequence[Shift]) -> Gate:
     records = filled / np.maximum(_largest_other(filled), LEAST_USUAL)
     margins = _margins([(shift.mostly_equal, shift.brief) for shift in shifts], records)
     times = score / np.maximum(filled.max(axis=1), LEAST_USUAL)
-    q = bh(_chance(score, known))
+    q = bh(np.maximum(_chance(score, known), [shift.chance for shift in shifts]))
     alarms = int((records >= margins[:, None]).any(axis=0).sum())
     return Gate(margins, times, records, q, (times >= margins) & (q <= MOST_Q), alarms)
 

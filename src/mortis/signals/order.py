@@ -26,7 +26,7 @@ class Began:
 def begin_of(one: MetricSeries, direction: Harm, *, baseline: Window, incident: Window) -> Began | None:
     """When a series that is known to have moved began to; None where it has too few points to tell.
 
-    Looked for from one length of the incident before it, to its end.
+    Looked for from a quarter of the incident's length before it, to its end.
 
     >>> import numpy as np
     >>> from datetime import UTC

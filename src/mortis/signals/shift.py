@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,12 @@ from mortis.telemetry import MetricSeries
 FEWEST_BASELINE = 20
 FEWEST_STRETCHES = 3
 MOST_STRETCHES = 500
-ENOUGH_BY_CLOCK = 20  # stretches at the incident's hour of the day: as many as tell one in twenty
+ENOUGH_BY_CLOCK = 44  # stretches at the incident's time of day: so many that one of them may be wild
 LONGEST_STRETCH = 0.25  # of the baseline, so that there are four at least
 RELATIVE_FLOOR = 1e-3
 MAD_TO_SIGMA = 1.4826
 MEAN_DEVIATION_TO_SIGMA = 1.2533
-DIRECTIONS: tuple[Harm, ...] = ("down", "up")
+SIGNS: Mapping[Harm, float] = {"down": -1.0, "up": 1.0}
 BLOCK = 1 << 20  # values worked on at once, so that they stay in the processor's cache
 
 
@@ -46,9 +46,10 @@ class Shift:
     `score` is how far the median of the worst `taken` among the incident's `points` lies from the baseline's median, in
     units of the baseline's spread, positive where it lies in `direction`. `healthy` is the same figure for every
     healthy stretch, not a number where the series has too few points in it. `brief` says that three points are taken
-    instead of a quarter, `mostly_equal` that more than half of the baseline's are the same. `harm` is the direction
-    known to be for the worse; `center` and `level` are the baseline's median and that of the worst points, as the
-    series has them (its season included).
+    instead of a quarter, `mostly_equal` that more than half of the baseline's are the same; `chance` is then that of as
+    many points departing, where each does so as often as in the baseline. `harm` is the direction known to be for the
+    worse; `center` and `level` are the baseline's median and that of the worst points, as the series has them (its
+    season included).
     """
 
     index: int
@@ -61,6 +62,7 @@ class Shift:
     taken: int
     points: int
     mostly_equal: bool = False
+    chance: float = 0.0
     brief: bool = False
 
     @property
@@ -127,7 +129,7 @@ def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident
 def healthy_stretches(baseline: Window, incident: Window) -> Stretches:
     """Stretches of the baseline as long as the incident, none overlapping another, the last at the baseline's end.
 
-    An incident longer than a quarter of the baseline is compared with quarters. Where there are twenty at the
+    An incident longer than a quarter of the baseline is compared with quarters. Where there are 44 at the
     incident's own time of day, these alone are taken; where there were more than 500, 500 spread evenly.
 
     >>> from datetime import UTC, datetime
@@ -250,6 +252,12 @@ def _shifts(batch: _Batch, whose: Sequence[int], names: Sequence[str]) -> Iterat
     # A stretch is compared with a median and a season that it helped to make; the incident is not.
     apart = (batch.widening * np.where(count > 1, count / np.maximum(count - 1, 1), 1.0))[:, None]
     center = median(batch.raw[:, batch.cuts.baseline])
+    chance = {
+        way: np.where(
+            batch.mostly_equal, _departing(sign * offsets[:, batch.cuts.baseline], sign * offsets[:, inside]), 0.0
+        )
+        for way, sign in SIGNS.items()
+    }
     usual_points = np.maximum(median(stretches.known.astype(np.float64)), FEWEST_POINTS)
     for share in (LASTING, BRIEF):
         # Three of few points are a larger share of them: the same is then taken of a longer incident.
@@ -262,8 +270,8 @@ def _shifts(batch: _Batch, whose: Sequence[int], names: Sequence[str]) -> Iterat
             asked &= ~batch.mostly_equal & (taken < incident.taken(LASTING))
         for row in np.flatnonzero(asked).tolist():
             harm = harm_of(names[row])
-            for way in DIRECTIONS if harm is None else (harm,):
-                sign, side = (1.0, 1) if way == "up" else (-1.0, 0)
+            for way in SIGNS if harm is None else (harm,):
+                sign, side = SIGNS[way], int(way == "up")
                 yield Shift(
                     index=whose[row],
                     direction=way,
@@ -275,8 +283,21 @@ def _shifts(batch: _Batch, whose: Sequence[int], names: Sequence[str]) -> Iterat
                     taken=int(taken[row]),
                     points=int(incident.known[row]),
                     mostly_equal=bool(batch.mostly_equal[row]),
+                    chance=float(chance[way][row]),
                     brief=share == BRIEF,
                 )
+
+
+def _departing(baseline: Floats, incident: Floats) -> Floats:
+    """The chance of at least as many points beyond one unit as the incident has, given how many the baseline has.
+
+    Source: the upper tail of the binomial distribution, the rate having one of each kind of point added.
+    """
+    from scipy.special import betainc
+
+    n, k = np.isfinite(incident).sum(axis=1), (incident > 1).sum(axis=1)
+    rate = ((baseline > 1).sum(axis=1) + 1) / (np.isfinite(baseline).sum(axis=1) + 2)
+    return np.where(k > 0, betainc(np.maximum(k, 1), n - np.maximum(k, 1) + 1, rate), 1.0)
 
 
 def _cut(values: Floats, cuts: _Cuts) -> Floats:

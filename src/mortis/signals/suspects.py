@@ -39,8 +39,7 @@ def find_suspects(moves: Moves, graph: CallGraph, symptom: Symptom) -> tuple[tup
     needed = _needed(moves, own, behind)
     went = moves.went(own[0])
     if went < needed:
-        far = f"{went:.2g} times as far as in any healthy stretch" if went else "no further than chance may take it"
-        return (), f"the symptom itself went {far}, where {needed:.2g} times is needed"
+        return (), f"the symptom went {went:.2g} times as far as in any healthy stretch, where {needed:.2g} is needed"
     moved = [_moved(moves, name, places, own[0], needed) for name, places in nodes.items() if name != symptom.node]
     found = walk(graph, symptom.node, [one for one in moved if one])
     return found, "" if found else f"nothing that {symptom.node} calls moved together with it"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mortis.intervals import FloatArray, bh
 from mortis.records import Interval
-from mortis.signals.poisson import dispersion, fall_p, rate_ratio, rise_p
+from mortis.signals.poisson import Spread, fall_p, rate_ratio, rise_p, widened
 from mortis.signals.template_counts import Ints, TemplateCounts
 from mortis.signals.templates import OTHER
 from mortis.sources.logs.levels import LEVELS
@@ -26,6 +26,7 @@ GONE_BELOW = 0.05
 MARGIN = 1.25
 FEWEST_ACTIVE = 5
 RARE_QUANTILE = 0.9
+STORM = 10.0
 WARN = LEVELS.index("WARN")
 
 
@@ -97,7 +98,7 @@ class _Table:
     """Lines by template and bucket, the level that most bear, the highest that enough bear, and the lines at that.
 
     `split` is the first bucket of the incident; `before` and `after` sum up both windows; the dispersions tell how
-    much the two kinds of lines vary in the baseline.
+    much the two kinds of lines vary in the baseline, `own_dispersion` how much a template's do in the incident.
     """
 
     numbers: tuple[int, ...]
@@ -108,8 +109,9 @@ class _Table:
     high: Ints
     before: Ints
     after: Ints
-    dispersion: FloatArray
-    high_dispersion: FloatArray
+    spread: Spread
+    high_spread: Spread
+    late_spread: Spread
 
     @classmethod
     def of(cls, counts: TemplateCounts, split: int) -> _Table:
@@ -133,8 +135,9 @@ class _Table:
             high,
             lines[:, :split].sum(axis=1),
             lines[:, split:].sum(axis=1),
-            _dispersions(lines, split),
-            _dispersions(high, split),
+            _spread(lines, split),
+            _spread(high, split),
+            Spread.of(lines[:, split:]),
         )
 
 
@@ -153,14 +156,17 @@ def _commonest(rows: Mapping[str, Ints], split: int) -> str:
     return max(rows, key=lambda level: (rows[level][split:].sum(), rows[level].sum(), severity(level)))
 
 
-def _dispersions(lines: Ints, split: int) -> FloatArray:
+def _spread(lines: Ints, split: int) -> Spread:
     """How much each row varies in the baseline; rare ones at least as much as nine in ten rare ones do."""
-    own = dispersion(lines[:, :split], longest=lines.shape[1] - split)
+    own = Spread.of(lines[:, :split], longest=lines.shape[1] - split)
     active = (lines[:, :split] > 0).sum(axis=1)
     rare = active < FEWEST_ACTIVE
-    seen = rare & (active > 0)
-    like = own[seen] if seen.any() else own
-    return np.where(rare, np.maximum(own, np.quantile(like, RARE_QUANTILE)), own) if own.size else own
+    like = own.dispersion[rare & (active > 0)]
+    if not like.size:
+        return own
+    return Spread(
+        np.where(rare, np.maximum(own.dispersion, np.quantile(like, RARE_QUANTILE)), own.dispersion), own.freedom
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +266,10 @@ def _volumes(table: _Table, usual: _Usual, *, known: float, silent: Collection[i
     for i, number in enumerate(table.numbers):
         before, after, level = int(table.before[i]), int(table.after[i]), table.levels[i]
         if before == 0:
-            least = max(FEWEST_LINES, MARGIN * usual.fresh[severity(level)])
-            stands = number >= known and after >= least
-            yield _reading(table, i, "new", exposure.most, stands=stands)
+            fresh = max(FEWEST_LINES, MARGIN * usual.fresh[severity(level)])
+            stands = number >= known and after >= fresh
+            spread = 1.0 if after >= STORM * fresh else float(table.late_spread.dispersion[i])
+            yield _reading(table, i, "new", exposure.most, stands=stands, spread=spread)
         elif after > before * exposure.most:
             least = max(LEAST_RATIO, MARGIN * usual.ratio[i])
             stands = after >= FEWEST_LINES and after >= least * before * exposure.most
@@ -286,12 +293,13 @@ def _levels(table: _Table, usual: _Usual) -> Iterator[_Reading]:
         yield _reading(table, i, "escalated", after / before, stands=stands)
 
 
-def _reading(table: _Table, i: int, change: Change, exposure: float, *, stands: bool) -> _Reading:
-    """The test of a template's rate, or of its high lines' where it escalated."""
+def _reading(table: _Table, i: int, change: Change, exposure: float, *, stands: bool, spread: float = 1.0) -> _Reading:
+    """The test of a template's rate, or of its high lines' where it escalated; they vary by `spread` at least."""
     is_high = change == "escalated"
     lines = (table.high if is_high else table.lines)[i]
     before, after = int(lines[: table.split].sum()), int(lines[table.split :].sum())
-    spread = float((table.high_dispersion if is_high else table.dispersion)[i])
+    known = table.high_spread if is_high else table.spread
+    spread = max(spread, float(known.dispersion[i]))
     b, a = before / spread, after / spread
     tail = float((fall_p if change == "gone" else rise_p)(b, a, exposure))
     expected = max(b, 0.5) * exposure
@@ -303,6 +311,6 @@ def _reading(table: _Table, i: int, change: Change, exposure: float, *, stands: 
         (table.highest if is_high else table.levels)[i],
         rate_ratio(before, after, exposure, dispersion=spread) if before else None,
         (a * math.log(a / expected) if a else 0.0) - (a - expected),
-        tail if before == 0 else min(1.0, 2 * tail),
+        widened(min(1.0, 2 * tail), float(known.freedom[i])),
         stands,
     )

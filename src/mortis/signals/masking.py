@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable
 
 CACHED_WORDS = 1 << 16
 _MARK = "\0"  # stands after a word whose next word is a secret
@@ -33,7 +33,8 @@ _COMPOUND_NAME = re.compile(r"[\w.-]+_[\w.-]+")
 _KEYED = re.compile(
     rf"(?i)(?<![^\W\d_])(?:(?P<secret>{_OF_SECRETS})|{_OF_PERSONS})(?P<sign>[\"']?[=:]+[\"']?)(?P<value>[^\s,;&)\]}}\"']+)"
 )
-_KEY_ALONE = re.compile(rf"(?i)(?<![^\W\d_])(?:{_OF_SECRETS})[\"']?[=:]+[\"']?$|^bearer$")
+_ENDS_OF_KEYS = "=:\"'"
+_KEY_ALONE = re.compile(rf"(?i)(?<![^\W\d_])(?:{_OF_SECRETS})[\"']?[=:]+[\"']?$")
 _AFTER_KEY = re.compile(rf"{_MARK}(?:( (?:Basic|Digest|Negotiate|Token|Bearer{_MARK}))? [^\s{_MARK}]+(?!\S))?")
 # In this order: what comes first is taken first. Digits are zeroes already.
 _KINDS = {
@@ -41,6 +42,7 @@ _KINDS = {
     "url": r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"')\]}]+",
     "email": r"[\w.+%-]+@(?![0a-f]+(?![\w.-]))[\w-]+(?:\.[\w-]+)*",
     "uuid": r"[0a-fA-F]{8}-(?:[0a-fA-F]{4}-){3}[0a-fA-F]{12}",
+    "hex": r"(?<![^\W_])(?=0*[a-fA-F])(?=[a-fA-F]*0)[0a-fA-F]{6,}(?![^\W_])",
     "secret": (
         r"(?<![^\W_])(?:eyJ[\w-]{8,}\.[\w.-]+|(?:AKIA|ASIA)[0A-Z]{12,}"
         r"|(?:sk|pk|rk|gh[a-z]|hf|glpat|xox[a-z])[-_][\w-]{10,})"
@@ -58,8 +60,14 @@ _KINDS = {
     "num": (r"(?:(?<![^\W_])(?<![>)\]])[-+])?(?<![^\W_])\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?![^\W_]|[.,]\d)"),
     "mixed": r"[^\W_]*\d(?:[.,](?=\d)|[^\W_])*",
 }
-_VARIABLE = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
-_HEX = re.compile(r"[0a-fA-F]{6,}")
+
+
+def _pattern(kinds: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?P<{kind}>{_KINDS[kind]})" for kind in kinds))
+
+
+_VARIABLE = _pattern(_KINDS)
+_WITHOUT_ADDRESS = _pattern(kind for kind in _KINDS if kind not in ("url", "email"))
 _DIGITS = re.compile(r"\d+(?:[.,]\d+)*")
 _RUN = re.compile(rf"{_DIGITS.pattern}|\D+")
 _REPEATED = re.compile(r"(<[a-z]+>)(?:[,;|]\1)+")
@@ -88,7 +96,7 @@ def _masked(text: str) -> str:
         text = _QUOTED.sub(_quoted, text)
     # Which digits they are doesn't matter, and words with their digits zeroed are met again: most come from the cache.
     zeroed = text.encode("utf-8", "replace").translate(_ZEROED).decode()
-    masked = " ".join(map(_masked_word, zeroed.split()))
+    masked = " ".join(map(_words.__getitem__, zeroed.split()))
     return _AFTER_KEY.sub(_secret_after_key, masked) if _MARK in masked else masked
 
 
@@ -106,16 +114,32 @@ def _secret_after_key(found: re.Match[str]) -> str:
     return f"{scheme} <secret>" if found[0] != _MARK else ""
 
 
-@lru_cache(CACHED_WORDS)
+class _MaskedWords(dict[str, str]):
+    """Words with their digits zeroed, masked: kept until there are too many, as a plain dict is the fastest to ask."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= CACHED_WORDS:
+            self.clear()
+        self[word] = masked = _masked_word(word)
+        return masked
+
+
+_words = _MaskedWords()
+
+
 def _masked_word(word: str) -> str:
     """The word masked, the mark behind it where the next word is a secret; digits are zeroes already."""
     if word.isalpha():
-        return word + _MARK if _KEY_ALONE.search(word) else word
-    masked = _REPEATED.sub(r"\1", _VARIABLE.sub(_variable, _KEYED.sub(_keyed, word)))
+        return word + _MARK if word.lower() == "bearer" else word
+    masked = (_VARIABLE if "@" in word or "://" in word else _WITHOUT_ADDRESS).sub(_variable, word)
+    if "=" in masked or ":" in masked:
+        masked = _KEYED.sub(_keyed, masked)
+    if ">," in masked or ">;" in masked or ">|" in masked:
+        masked = _REPEATED.sub(r"\1", masked)
     # What is masked may bring together what is to be masked, as in "1,,2".
     if masked != word:
-        return _masked_word(masked)
-    return word + _MARK if _KEY_ALONE.search(word) else word
+        return _words[masked]
+    return word + _MARK if word[-1] in _ENDS_OF_KEYS and _KEY_ALONE.search(word) else word
 
 
 def _keyed(found: re.Match[str]) -> str:
@@ -132,6 +156,4 @@ def _variable(found: re.Match[str]) -> str:
 
 def _mixed(word: str) -> str:
     """A word of letters and digits: an identifier where they alternate, else its digits alone are masked."""
-    if _HEX.fullmatch(word):
-        return "<hex>"
     return "<id>" if len(_RUN.findall(word)) > 3 else _DIGITS.sub("<num>", word)

@@ -375,17 +375,27 @@ def test_the_truth_stands_outside_the_case_and_the_case_is_silent_about_it(demo)
         if word in text
     ]
     assert {path.name for path in case.iterdir()} == {
-        "incident.yaml",
-        "labels.parquet",
-        "models",
-        "predictions",
-        "training.parquet",
+        *("incident.yaml", "labels.parquet", "models", "predictions", "training.parquet"),
+        *("changes", "logs", "metrics.csv", "services.csv", "services.git"),
     }
+
+
+@needs_flights
+def test_the_truth_names_the_change_that_brought_the_fault_and_what_misleads(demo):
+    """Each by its kind and its name; the case names neither as such."""
+    truth = json.loads((demo.case_file.parent.parent / "truth.json").read_text(encoding="utf-8"))
+    assert (truth["change"], tuple(truth["decoys"])) == (demo.truth.change, demo.truth.decoys)
+    assert (demo.truth.change is None) == (demo.truth.scenario in ("world", "none"))
+    kinds = [decoy.partition(": ")[0] for decoy in demo.truth.decoys]
+    assert {"deploy", "dependencies", "environment", "metric"} <= set(kinds)
+    assert demo.truth.change not in demo.truth.decoys
+    for name in (demo.truth.change, *demo.truth.decoys):
+        assert name is None or name not in demo.case_file.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_the_quiet_case_and_the_faulty_ones_read_alike(name):
-    """Nothing but the log tells them apart."""
+    """Up to the surroundings nothing but the log tells them apart."""
     assert case_text(SCENARIOS[name]) == case_text(SCENARIOS["none"])
 
 

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from mortis.lab.faults import Fault, Missing, WrongVersion, affected, inject, serving
 from mortis.lab.flights import read_flights
 from mortis.lab.model import ArrivalModel, train
-from mortis.lab.scenarios import SCENARIOS, Release, Scenario
+from mortis.lab.repository import is_others
+from mortis.lab.scenarios import SCENARIOS, SEGMENTS, Release, Scenario
+from mortis.lab.service_logs import Traffic
+from mortis.lab.surroundings import REPOSITORY, surround
 from mortis.problems import InputProblem, listed, near
 from mortis.records import Window, iso
 
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 THRESHOLD = 0.5
-SEGMENTS = ("origin", "carrier", "dest_region")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Truth:
 
     Of a fault: its `feature`, `factor` and `offset`, or the `version` that served wrongly; and the `share` (0..1) that
     it touched of the incident window's rows from the onset on. Each of `slices` names who is hit, as columns and
-    their values; "null" stands for a missing one.
+    their values; "null" stands for a missing one. `change` is the one that brought the fault, `decoys` are laid out to
+    mislead; each is given as its kind and what its record names, such as "deploy: feeds-104".
     """
 
     scenario: str
@@ -47,6 +50,8 @@ class Truth:
     share: float | None = None
     scope: dict[str, str] | None = None
     slices: tuple[dict[str, str], ...] = ()
+    change: str | None = None
+    decoys: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The truth as a JSON object; the onset in UTC, null where nothing failed."""
@@ -91,16 +96,19 @@ def build_demo(
     served = inject(asked, put_in) if put_in else asked
 
     rng = np.random.default_rng(seed)
-    _write_weeks(_log(served, models, scenario, put_in, rng=rng), _emptied(case / "predictions"))
+    log = _log(served, models, scenario, put_in, rng=rng)
+    _write_weeks(log, _emptied(case / "predictions"))
     _write(labels(served, known_by=scenario.detected_at, rng=rng), case / "labels.parquet")
     training = within(flights, scenario.current.trained).select([*scenario.logged, "late"])
     _write(training.rename_columns([*scenario.logged, "y_true"]), case / "training.parquet")
     (case / "models").mkdir(exist_ok=True)
     for version, model in models.items():
         (case / "models" / f"{version}.txt").write_text(model.text, encoding="utf-8", newline="\n")
-    (case / "incident.yaml").write_text(case_text(scenario), encoding="utf-8", newline="\n")
+    around = surround(case, scenario, put_in, Traffic(asked, served, _numpy(log, "latency_ms")), seed=seed)
+    text = case_text(scenario) + around.sections
+    (case / "incident.yaml").write_text(text, encoding="utf-8", newline="\n")
 
-    truth = _truth(fault, scenario, put_in, asked)
+    truth = replace(_truth(fault, scenario, put_in, asked), change=around.change, decoys=around.decoys)
     (out / "truth.json").write_text(truth.to_json(), encoding="utf-8", newline="\n")
     return DemoCase(case / "incident.yaml", truth)
 
@@ -211,7 +219,7 @@ _MODEL = "  - {{version: {version}, file: models/{version}.txt}}   # trained on 
 
 
 def case_text(scenario: Scenario) -> str:
-    """The case file's text: what somebody on call would write, and nothing of the truth."""
+    """The case file's text up to the surroundings: what somebody on call would write, and nothing of the truth."""
     return _FIRST_LINE + _CASE.format(
         title=scenario.title,
         segments=", ".join(SEGMENTS),
@@ -278,6 +286,8 @@ def _ours(case: Path) -> Path:
     file = case / "incident.yaml"
     if file.exists() and not file.read_text(encoding="utf-8", errors="replace").startswith(_FIRST_LINE):
         raise DemoFolderTaken(f"{file} is not the demo's: choose another folder with --out")
+    if is_others(case / REPOSITORY):
+        raise DemoFolderTaken(f"{case / REPOSITORY} is not the demo's: choose another folder with --out")
     return case
 
 

@@ -13,6 +13,9 @@ from mortis.records import Window
 
 WEATHER = ("wind_speed", "visibility", "precipitation")
 
+SEGMENTS = ("origin", "carrier", "dest_region")
+"""The columns by which the service's log tells who was asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Release:

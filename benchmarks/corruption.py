@@ -12,7 +12,7 @@ import argparse
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,10 @@ NAMES = (
 )
 NUMBERS = frozenset({"age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours"})
 SEVERITIES = ("all", "segment", "part")
-PART = 0.4
 HURTS = 2.0
 DAY = 86400
+ADULT_SEGMENTS = (("sex", "Male"), ("race", "White"), ("workclass", "Private"), ("relationship", "Husband"))
+FLIGHT_SEGMENTS = (("origin", "EWR"), ("origin", "LGA"), ("origin", "JFK"))
 FLIGHT_DAYS = {
     "trained": "2013-01-01",
     "until": "2013-08-01",
@@ -52,6 +53,16 @@ FLIGHT_DAYS = {
     "incident": "2013-11-05",
     "end": "2013-11-19",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Whom a corruption strikes: one segment's rows from a share of the window on, or a random part of all rows."""
+
+    seed: int
+    segment: tuple[str, str]
+    since: float = 0.4
+    part: float = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,14 +409,22 @@ def _adult_names() -> list[Injection]:
     ]
 
 
-def struck_rows(sample: RowSample, severity: str, segment: tuple[str, str], rng: np.random.Generator) -> Bools:
+def setting_of(seed: int, segments: Sequence[tuple[str, str]]) -> Setting:
+    """What a seed strikes; the first is the one that the tests take."""
+    rng = np.random.default_rng([seed, 7])
+    segment = segments[seed % len(segments)]
+    return Setting(seed, segment, *rng.uniform(0.25, 0.6, 2).tolist()) if seed else Setting(seed, segment)
+
+
+def struck_rows(sample: RowSample, severity: str, setting: Setting, rng: np.random.Generator) -> Bools:
     """Which rows an injection strikes."""
     if severity == "all":
         return np.ones(len(sample), dtype=np.bool_)
     if severity == "part":
-        return rng.random(len(sample)) < PART
-    moment = np.quantile(sample.second, 0.4)
-    return np.asarray((sample.features[segment[0]] == segment[1]) & (sample.second >= moment), dtype=np.bool_)
+        return rng.random(len(sample)) < setting.part
+    column, value = setting.segment
+    moment = np.quantile(sample.second, setting.since)
+    return np.asarray((sample.features[column] == value) & (sample.second >= moment), dtype=np.bool_)
 
 
 def judged(
@@ -415,37 +434,37 @@ def judged(
     model: Model,
     *,
     severity: str,
-    segment: tuple[str, str],
+    setting: Setting,
 ) -> Scored:
     """One injection put in, proposed for, and compared with the truth."""
-    rng = np.random.default_rng(5)
-    rows = struck_rows(incident, severity, segment, rng)
+    rng = np.random.default_rng([setting.seed, 5])
+    rows = struck_rows(incident, severity, setting, rng)
     hit = injection.put(incident, rows, rng)
     start = time.perf_counter()
-    proposals = propose(baseline, hit, rng=np.random.default_rng(1))
+    proposals = propose(baseline, hit, rng=np.random.default_rng([setting.seed, 1]))
     seconds = time.perf_counter() - start
     answer = proposals[0] if proposals else None
     kind_right = (
         answer is not None and answer.kind in injection.kinds and set(answer.features) == set(injection.features)
     )
     right = (
-        answer is not None and kind_right and injection.right(answer.parameters) and in_place(answer, severity, segment)
+        answer is not None and kind_right and injection.right(answer.parameters) and in_place(answer, severity, setting)
     )
     return Scored(injection, severity, model.f1(incident) - model.f1(hit), answer, kind_right, right, seconds)
 
 
-def in_place(answer: Repair, severity: str, segment: tuple[str, str]) -> bool:
+def in_place(answer: Repair, severity: str, setting: Setting) -> bool:
     """Whether the scope is the true one, or the struck share is near the truth where rows were struck at random."""
     if severity == "segment":
-        return answer.scope == segment
-    return answer.scope is None and (severity == "all" or abs(answer.share - PART) <= 0.1)
+        return answer.scope == setting.segment
+    return answer.scope is None and (severity == "all" or abs(answer.share - setting.part) <= 0.1)
 
 
-def adult_pairs(folder: Path) -> tuple[Model, RowSample, RowSample]:
+def adult_pairs(folder: Path, *, seed: int = 0) -> tuple[Model, RowSample, RowSample]:
     """A model of the training part; the test part's rows at random times, first half and second half."""
     model = train(*read_adult(folder / "adult.data"))
     features, y = read_adult(folder / "adult.test")
-    order = np.random.default_rng(3).permutation(len(y))
+    order = np.random.default_rng([seed, 3]).permutation(len(y))
     whole = sample_of({name: column[order] for name, column in features.items()}, y[order], clock(len(y)))
     half = np.arange(len(y)) < len(y) // 2
     return model, whole.where(half), whole.where(~half)
@@ -456,7 +475,7 @@ def clock(n: int) -> npt.NDArray[np.int64]:
     return np.linspace(0, 60 * DAY, n, endpoint=False).astype(np.int64) + 1_700_000_000
 
 
-def flight_rows() -> tuple[RowSample, RowSample, RowSample]:
+def flight_rows(*, seed: int = 0) -> tuple[RowSample, RowSample, RowSample]:
     """Flights that left: the first seven months', four weeks of a quiet autumn, and the two weeks after."""
     from mortis.lab.flights import read_flights
     from mortis.lab.model import AT_PUSH_BACK
@@ -472,21 +491,21 @@ def flight_rows() -> tuple[RowSample, RowSample, RowSample]:
     day = {name: int(np.datetime64(text, "s").astype(np.int64)) for name, text in FLIGHT_DAYS.items()}
     ends = (("trained", "until"), ("baseline", "incident"), ("incident", "end"))
     known, baseline, incident = (
-        thinned(whole.where(left & (second >= day[start]) & (second < day[end])), most)
+        thinned(whole.where(left & (second >= day[start]) & (second < day[end])), most, seed=seed)
         for (start, end), most in zip(ends, (60_000, 10_000, 10_000), strict=True)
     )
     return known, baseline, incident
 
 
-def flight_pairs() -> tuple[Model, RowSample, RowSample]:
+def flight_pairs(*, seed: int = 0) -> tuple[Model, RowSample, RowSample]:
     """A model of the first seven months' flights, and the two windows of autumn."""
-    known, baseline, incident = flight_rows()
+    known, baseline, incident = flight_rows(seed=seed)
     return train(known.features, np.asarray(known.y, dtype=np.float64)), baseline, incident
 
 
-def thinned(sample: RowSample, most: int) -> RowSample:
+def thinned(sample: RowSample, most: int, *, seed: int) -> RowSample:
     """About as many random rows at most."""
-    return sample.where(np.random.default_rng(4).random(len(sample)) < most / len(sample))
+    return sample.where(np.random.default_rng([seed, 4]).random(len(sample)) < most / len(sample))
 
 
 def line(one: Scored) -> str:
@@ -506,9 +525,11 @@ def summary(scored: list[Scored]) -> str:
     return "\n".join([*lines, f"seconds: median {np.median(seconds):.2f}, most {max(seconds):.2f}"])
 
 
-def healthy(baseline: RowSample, incident: RowSample, *, times: int) -> Iterator[tuple[Repair, ...]]:
+def healthy(
+    baseline: RowSample, incident: RowSample, *, times: int, first_seed: int = 0
+) -> Iterator[tuple[Repair, ...]]:
     """Proposals on random halves of rows in which nothing happened."""
-    for seed in range(times):
+    for seed in range(first_seed, first_seed + times):
         rng = np.random.default_rng(seed)
         for sample in (baseline, incident):
             first = rng.random(len(sample)) < 0.5
@@ -537,7 +558,7 @@ def drifted(baseline: RowSample, incident: RowSample) -> Iterator[tuple[str, tup
 
 
 def table(
-    injections: list[Injection], pair: tuple[Model, RowSample, RowSample], segment: tuple[str, str], only: str
+    injections: list[Injection], pair: tuple[Model, RowSample, RowSample], setting: Setting, only: str
 ) -> list[Scored]:
     """Prints the table and gives its lines back."""
     model, baseline, incident = pair
@@ -546,7 +567,7 @@ def table(
         if only not in injection.name:
             continue
         for severity in SEVERITIES:
-            scored.append(judged(injection, baseline, incident, model, severity=severity, segment=segment))
+            scored.append(judged(injection, baseline, incident, model, severity=severity, setting=setting))
             print(line(scored[-1]), flush=True)
     if scored:
         print(summary(scored))
@@ -557,16 +578,23 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="injections whose name holds this text")
+    parser.add_argument("--seed", type=int, default=0, help="another draw of rows, segment, moment and part")
+    parser.add_argument("--times", type=int, default=15, help="healthy halves of each window")
     options = parser.parse_args()
-    adult, flights = adult_pairs(options.data / "adult"), flight_pairs()
-    scored = table(adult_injections(), adult, ("sex", "Male"), options.only)
-    scored += table(flight_injections(), flights, ("origin", "EWR"), options.only)
-    print(f"both\n{summary(scored)}")
+    seed = options.seed
+    adult, flights = adult_pairs(options.data / "adult", seed=seed), flight_pairs(seed=seed)
+    scored = table(adult_injections(), adult, setting_of(seed, ADULT_SEGMENTS), options.only)
+    scored += table(flight_injections(), flights, setting_of(seed, FLIGHT_SEGMENTS), options.only)
+    if scored:
+        print(f"both\n{summary(scored)}")
     for name, (_, baseline, incident) in {"Adult": adult, "flights": flights}.items():
-        best = [found[0].fit if found else 0.0 for found in healthy(baseline, incident, times=15)]
+        best = [
+            found[0].fit if found else 0.0
+            for found in healthy(baseline, incident, times=options.times, first_seed=100 * seed)
+        ]
         print(f"healthy halves, {name}: {sum(fit > 0 for fit in best)} of {len(best)} named, best fit {max(best):.2f}")
-    print(f"flights, nothing put in: {propose(*flights[1:], rng=np.random.default_rng(0))}")
+    print(f"flights, nothing put in: {propose(*flights[1:], rng=np.random.default_rng(seed))}")
     for name, proposals in drifted(*adult[1:]):
         print(f"drift, {name}: " + "; ".join(f"{one.fit:.2f} {one.kind} {one.statement}" for one in proposals[:2]))
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
 from mortis.causes.inputs import APART, distance
 from mortis.causes.offline import OTHERWISE, offline_repairs
@@ -43,7 +45,9 @@ LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
 SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
+AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
+CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,19 +110,24 @@ def _try(facts: Facts, repair: Repair) -> Trial:
 
 
 def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
-    """Whether the repaired rows of a feature look more like the baseline's than they did."""
-    like = facts.before.features[name][repair.region.in_scope(facts.before)]
-    if not rows.any() or not len(like):
+    """Whether a feature, over all rows where the repair applies, came back to the baseline's or near it.
+
+    Near is measured against the part of those rows that the repair changed, and against what chance would show.
+    """
+    before, during = repair.region.in_scope(facts.before), repair.region.rows(facts.during)
+    if not before.any() or not during.any():
         return True
-    was, now = (distance(like, one.features[name][rows]) for one in (facts.during, fixed))
-    return now <= max(APART, RETURNED * was)
+    like = facts.before.features[name][before]
+    was, now = (distance(like, one.features[name][during]) for one in (facts.during, fixed))
+    chance = CHANCE * float(np.sqrt(1 / before.sum() + 1 / during.sum()))
+    return now <= max(APART * float(rows[during].mean()), RETURNED * was, chance)
 
 
 def _standing(trials: Sequence[Trial]) -> list[Trial]:
     """The trials that no better one of the same rows and feature displaces.
 
-    Among those that recover alike the better fit counts, before it whether the true values are known: values drawn from
-    like rows mend any fault of a feature a little.
+    Among those that recover alike the better fit counts; among those that fit alike too, that the true values come
+    back, as values drawn from like rows mend any fault of a feature a little.
     """
     rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -one.found.share.value)
     standing: list[Trial] = []
@@ -128,7 +137,11 @@ def _standing(trials: Sequence[Trial]) -> list[Trial]:
             for one in rest
             if one is rest[0] or (_rivals(one, rest[0]) and rest[0].found.share.value - one.found.share.value <= SAME)
         ]
-        best = max(alike, key=lambda one: (not one.repair.donors, one.repair.fit, one.found.share.value))
+        fit = max(one.repair.fit for one in alike) - AS_WELL
+        best = max(
+            (one for one in alike if one.repair.fit >= fit),
+            key=lambda one: (not one.repair.donors, one.repair.fit, one.found.share.value),
+        )
         standing.append(best)
         rest = [one for one in rest if one is not best and not _rivals(one, best)]
     return standing + [one for one in trials if not _recovers(one)]

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from mortis.integrity.kinds.coding import counts, value_shares
-from mortis.integrity.kinds.judge import Judge, judge_of
+from mortis.integrity.kinds.judge import Judge, judge_of, number_judges
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, Values, restored, reversible, suppose
 from mortis.integrity.kinds.repair import Bools, Ints
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, RowSample
 
 PERIODS = {24.0: "hours", 7.0: "days", 1440.0: "minutes", 86400.0: "seconds", 12.0: "months"}
 LAGS_HOURS = (1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168)
@@ -23,10 +23,7 @@ LEAST_TOLD = 0.03
 
 def propose_shifts(pair: Pair) -> Iterator[Proposal]:
     """A clock of another zone: a column that runs in a circle is turned."""
-    for change in pair.changes:
-        if not is_number(pair.before.features[change.feature]):
-            continue
-        judge = judge_of(pair, change)
+    for judge in number_judges(pair):
         before = judge.before.astype(np.float64)
         found = _period(before, judge.after.astype(np.float64))
         if found is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mortis.integrity.kinds.coding import null_rows, value_shares
-from mortis.integrity.kinds.judge import Judge, judge_of
+from mortis.integrity.kinds.judge import CONSTANT, Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.proposal import Chooser, Proposal, Told, drawn, filled, number, restored, suppose
 from mortis.integrity.kinds.repair import Bools
@@ -15,7 +15,6 @@ from mortis.rows import Column, RowSample
 
 LEAST_RISE = 0.01
 VALUES_TRIED = 3
-CONSTANT = 0.98
 USUAL = (-1.0, 0.0, -9.0, -99.0, -999.0, -9999.0, 99.0, 999.0, 9999.0, 1970.0, 1900.0)
 USUAL_TEXTS = ("", "?", "-", "0", "na", "n/a", "nan", "none", "null", "unknown", "other", "default", "missing", "error")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mortis.integrity.kinds.coding import Code, counts
+from mortis.integrity.kinds.coding import Code, counts, value_shares
 from mortis.integrity.kinds.hellinger import apart
 from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code, plain_code
 from mortis.integrity.kinds.repair import Ints, Region
@@ -15,6 +15,9 @@ from mortis.profiles import Floats
 from mortis.rows import Column, is_number
 
 NEARLY = 0.02
+ALL_STRUCK = 0.95
+PARTLY = 0.03
+CONSTANT = 0.98
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class Verdict:
     fit: float
     share: float
     off: float = 0.0
+
+    @property
+    def freedom(self) -> float:
+        """What supposing that only a part of the rows was struck costs: it is one more thing that was fitted."""
+        return PARTLY if self.share < ALL_STRUCK else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +134,20 @@ def judge_of(
     return Judge(name, change.region, before, after, code, views, old, new, excess, natural, given, telling)
 
 
+def number_judges(pair: Pair) -> Iterator[Judge]:
+    """The judges of the changes of numbers that still tell rows apart: what went constant can't be turned back."""
+    for change in pair.changes:
+        if is_number(pair.before.features[change.feature]):
+            judge = judge_of(pair, change)
+            if not _went_constant(judge):
+                yield judge
+
+
+def _went_constant(judge: Judge) -> bool:
+    before, after = (max(value_shares(column)[1], default=0.0) for column in (judge.before, judge.after))
+    return bool(after >= CONSTANT > before)
+
+
 def struck_share(old: Sequence[Floats], put_in: Sequence[Floats], new: Sequence[Floats]) -> float:
     """The share of rows (0..1) whose corruption brings the mixture nearest to the counts seen."""
     above = below = 0.0
@@ -157,11 +179,12 @@ def _conditional(table: Floats) -> Floats:
 
 
 def _off(before: Column, forward: Column, after: Column, share: float) -> float:
-    """Kolmogorov's distance of the incident's values from the mixture of untouched and struck ones."""
-    whole = (np.asarray(column, dtype=np.float64) for column in (before, forward, after))
-    old, hit, new = (np.sort(column[~np.isnan(column)]) for column in whole)
-    if not len(old) or not len(hit) or not len(new):
+    """Kolmogorov's distance of the incident's values, nulls below all, from a mixture of untouched and struck ones."""
+    whole = [np.asarray(column, dtype=np.float64) for column in (before, forward, after)]
+    if not all(map(len, whole)):
         return 1.0
+    below = np.nanmin(np.concatenate([*whole, [0.0]])) - 1
+    old, hit, new = (np.sort(np.where(np.isnan(column), below, column)) for column in whole)
     # Multiplying and dividing costs the last digits; a value must still count as reached.
     at = new + 1e-9 * np.abs(new)
     seen = np.searchsorted(new, at, side="right") / len(new)

@@ -20,6 +20,7 @@ FEWEST_ROWS = 40
 BLOCKS = 16
 LEAST_CERTAIN = 6.0
 LEAST_CHANGE = 0.0012
+AS_WHOLLY = 0.04
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,8 +262,11 @@ def _mean(parts: list[Apart]) -> Apart:
 
 
 def _scope(pair: Pair, feature: str, x: Coded) -> tuple[str, str] | None:
-    """The column and value whose rows hold nearly all of the change; None where it is spread."""
-    best: tuple[float, str, str] | None = None
+    """The column and value whose rows hold nearly all of the change; None where it is spread.
+
+    Of those that hold it about as wholly, the one whose rows changed most: the narrowest.
+    """
+    held: list[tuple[float, float, str, str]] = []
     for name, (group, values) in pair.scopes.items():
         if name == feature:
             continue
@@ -276,10 +280,10 @@ def _scope(pair: Pair, feature: str, x: Coded) -> tuple[str, str] | None:
         others = (mass.sum() - mass[top]) / max(1.0, found.rows.sum() - found.rows[top])
         located = float(mass[top] / mass.sum())
         if located >= 0.75 and others <= 0.15 * level[top] and found.rows[top] <= 0.9 * found.rows.sum():
-            score = located * float(mass[top])
-            if best is None or score > best[0]:
-                best = (score, name, values[top - 1])
-    return best[1:] if best else None
+            held.append((located - others / float(level[top]), float(level[top]), name, values[top - 1]))
+    wholly = max((one[0] for one in held), default=0.0) - AS_WHOLLY
+    narrowest = max((one for one in held if one[0] >= wholly), key=lambda one: one[1], default=None)
+    return narrowest[2:] if narrowest else None
 
 
 def _with_time(pair: Pair, feature: str, x: Coded, region: Region) -> Region:

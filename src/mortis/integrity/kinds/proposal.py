@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mortis.integrity.kinds.donors import donors_for
-from mortis.integrity.kinds.judge import Judge, Verdict
+from mortis.integrity.kinds.judge import ALL_STRUCK, Judge, Verdict
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.repair import Bools, Ints, Parameters, Region, Repair, Undo
 from mortis.profiles import Floats
@@ -16,7 +16,6 @@ from mortis.rows import Column, RowSample, is_number
 
 Values = Callable[[Column], Column]
 Chooser = Callable[[RowSample], Bools]
-ALL_STRUCK = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +74,9 @@ class Proposal:
 
     @property
     def fit(self) -> float:
-        """The verdict's fit less what the corruption's freedom costs."""
-        return max(0.0, self.supposed.verdict.fit - self.told.cost)
+        """The verdict's fit, less by what it is off and by what the corruption's freedom costs."""
+        verdict = self.supposed.verdict
+        return max(0.0, verdict.fit * (1 - verdict.off) - self.told.cost)
 
     def repair(self, pair: Pair, fit: float) -> Repair:
         """The record for the reader, with the region and the struck share among its parameters."""
@@ -118,8 +118,9 @@ def suppose_together(judges: tuple[Judge, ...], forwards: tuple[Column, ...]) ->
     """Several features' corruption at once, judged: each counts by how much it changed."""
     verdicts = [judge.weigh(forward) for judge, forward in zip(judges, forwards, strict=True)]
     weights = [max(judge.excess, 1e-9) for judge in judges]
-    fit = float(np.average([one.fit for one in verdicts], weights=weights))
-    return Supposed(judges, forwards, Verdict(fit, float(np.average([one.share for one in verdicts], weights=weights))))
+    figures = ((one.fit, one.share, one.off) for one in verdicts)
+    mean = Verdict(*(float(np.average(figure, weights=weights)) for figure in zip(*figures, strict=True)))
+    return Supposed(judges, forwards, mean)
 
 
 def reversible(pair: Pair, supposed: Supposed, told: Told, back: Values) -> Proposal:

@@ -129,9 +129,10 @@ class _Tried:
 
 
 def _score(board: Board, one: _Tried, whole: float) -> float:
-    """What a proposal explains of all changes and, to tell near ones apart, its own verdict less its freedom's cost."""
-    proposal = one.proposal
-    return (board.total - one.board.total) / whole + 0.2 * proposal.supposed.verdict.fit - proposal.told.cost
+    """What a proposal explains of all changes and, to tell near ones apart, its own verdict less what it's off by."""
+    proposal, verdict = one.proposal, one.proposal.supposed.verdict
+    own = 0.2 * verdict.fit - verdict.off - verdict.freedom - proposal.told.cost
+    return (board.total - one.board.total) / whole + own
 
 
 def _accepted(

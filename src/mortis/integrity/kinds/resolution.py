@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from mortis.integrity.kinds.coding import value_shares
-from mortis.integrity.kinds.judge import Judge, judge_of
+from mortis.integrity.kinds.judge import ALL_STRUCK, Judge, number_judges
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.proposal import ALL_STRUCK, Proposal, Told, number, restored, suppose
+from mortis.integrity.kinds.proposal import Proposal, Told, number, restored, suppose
 from mortis.integrity.kinds.repair import Bools, Ints
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, RowSample
 
 BOUNDS_TRIED = 3
 STEPS_TRIED = 4
@@ -27,10 +27,7 @@ ROUNDINGS: dict[str, Callable[[Floats], Floats]] = {
 
 def propose_clipping(pair: Pair) -> Iterator[Proposal]:
     """Values beyond a bound became the bound."""
-    for change in pair.changes:
-        if not is_number(pair.before.features[change.feature]):
-            continue
-        judge = judge_of(pair, change)
+    for judge in number_judges(pair):
         for bound, side in _bounds(judge):
             forward = _clipped(judge.before, bound, side)
             told = Told(
@@ -47,10 +44,7 @@ def propose_clipping(pair: Pair) -> Iterator[Proposal]:
 
 def propose_rounding(pair: Pair) -> Iterator[Proposal]:
     """Values were rounded, cut or cast to multiples of a step."""
-    for change in pair.changes:
-        if not is_number(pair.before.features[change.feature]):
-            continue
-        judge = judge_of(pair, change)
+    for judge in number_judges(pair):
         before = judge.before.astype(float)
         tried = {
             (step, name): step * cut(before / step)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.integrity.kinds.judge import Judge, Verdict, judge_of
+from mortis.integrity.kinds.judge import Judge, Verdict, number_judges
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, number, reversible, suppose
 from mortis.profiles import Floats
-from mortis.rows import is_number
 
 # Of time, length, mass, speed, volume, energy and computing; each is tried both ways.
 FACTORS = (
@@ -59,10 +58,7 @@ class Affine:
 
 def propose_units(pair: Pair) -> Iterator[Proposal]:
     """A change of unit: x becomes factor * x + offset, with a factor that units have, or a free one at a cost."""
-    for change in pair.changes:
-        if not is_number(pair.before.features[change.feature]):
-            continue
-        judge = judge_of(pair, change)
+    for judge in number_judges(pair):
         known = [Affine(f, name="unit") for c in FACTORS for f in (c, 1 / c)]
         known += [Affine(*both, name=name) for name, both in TEMPERATURES.items()]
         found = [best for best in (_best(judge, known), _best(judge, _free(judge))) if best is not None]
@@ -72,11 +68,9 @@ def propose_units(pair: Pair) -> Iterator[Proposal]:
 
 def propose_signs(pair: Pair) -> Iterator[Proposal]:
     """The sign turned: x becomes -x."""
-    for change in pair.changes:
-        before = pair.before.features[change.feature]
-        if not is_number(before) or not np.any(np.abs(np.nan_to_num(before.astype(float))) > 0):
+    for judge in number_judges(pair):
+        if not np.any(np.nan_to_num(judge.before.astype(float)) != 0):
             continue
-        judge = judge_of(pair, change)
         forward = -judge.before.astype(np.float64)
         told = Told("sign", {"factor": -1.0}, "has the other sign")
         yield reversible(pair, suppose(judge, forward), told, lambda v: -v.astype(np.float64))
@@ -84,16 +78,13 @@ def propose_signs(pair: Pair) -> Iterator[Proposal]:
 
 def propose_curves(pair: Pair) -> Iterator[Proposal]:
     """A transformation applied once too often or left out: logarithm, exponential, root, square."""
-    for change in pair.changes:
-        if not is_number(pair.before.features[change.feature]):
-            continue
-        judge = judge_of(pair, change)
+    for judge in number_judges(pair):
         with np.errstate(all="ignore"):
             forwards = {name: _finite(forth(judge.before.astype(float))) for name, (forth, _) in CURVES.items()}
-        near = sorted(forwards, key=lambda name: -judge.alone.weigh(forwards[name]).fit)[:1]
-        for name in near:
-            told = Told("transform", {"function": name}, f"is transformed by {name}", cost=0.02)
-            yield reversible(pair, suppose(judge, forwards[name]), told, _backwards(name))
+        verdicts = {name: judge.weigh(forward) for name, forward in forwards.items()}
+        name = max(verdicts, key=lambda one: verdicts[one].fit - verdicts[one].off)
+        told = Told("transform", {"function": name}, f"is transformed by {name}", cost=0.02)
+        yield reversible(pair, suppose(judge, forwards[name]), told, _backwards(name))
 
 
 def _backwards(name: str) -> Callable[..., Floats]:
@@ -120,7 +111,7 @@ def _best(judge: Judge, tried: list[Affine]) -> Affine | None:
 
 
 def _score(affine: Affine, verdict: Verdict) -> float:
-    return verdict.fit - verdict.off - affine.cost
+    return verdict.fit - verdict.off - affine.cost - verdict.freedom
 
 
 def _free(judge: Judge) -> list[Affine]:

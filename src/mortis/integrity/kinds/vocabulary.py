@@ -97,13 +97,21 @@ def _affixes(known: list[str], strange: set[str]) -> dict[str, Spelling]:
         for old in known:
             if old and new.endswith(old) and len(new) > len(old):
                 prefix = new[: -len(old)]
-                found[f"prefix {prefix!r}"] = lambda text, prefix=prefix: prefix + text  # type: ignore[misc]  # the default binds the value of this turn
+                found[f"prefix {prefix!r}"] = _with_prefix(prefix)
             if old and new.startswith(old) and len(new) > len(old):
                 suffix = new[len(old) :]
-                found[f"suffix {suffix!r}"] = lambda text, suffix=suffix: text + suffix  # type: ignore[misc]  # as above
+                found[f"suffix {suffix!r}"] = _with_suffix(suffix)
         if len(found) > 8:
             break
     return found
+
+
+def _with_prefix(prefix: str) -> Spelling:
+    return lambda text: prefix + text
+
+
+def _with_suffix(suffix: str) -> Spelling:
+    return lambda text: text + suffix
 
 
 def _codes(column: Column) -> dict[float | str, int]:

@@ -139,7 +139,7 @@ def test_a_few_wild_series_do_not_hide_the_others(rng):
 def test_a_failure_like_an_earlier_one_is_not_new(rng, hours, named):
     """What the baseline holds already is not beyond it. In a short one it hides others too, and is pointed out."""
     place = np.arange(hours + 12)
-    now, earlier = place >= hours, (place >= 120) & (place < 132)
+    now, earlier = place >= hours, (place >= 117) & (place < 129)
     baseline, incident = windows(hours, 12)
     twice, once = (100 + rng.normal(size=len(place)) + 20.0 * bad for bad in (now | earlier, now))
     moves = Moves.of([series(twice, "lag"), series(once, "latency")], baseline=baseline, incident=incident)
@@ -149,4 +149,4 @@ def test_a_failure_like_an_earlier_one_is_not_new(rng, hours, named):
         assert loudest is None
     else:
         assert moves.title(loudest[0]) == "lag"
-        assert moves.measured.stretches.starts[loudest[1]] == clock(121)[-1]
+        assert moves.measured.stretches.starts[loudest[1]] == clock(118)[-1]

@@ -16,7 +16,7 @@ from mortis.records import Window
 from mortis.signals.shift import healthy_stretches, measure_shifts
 from mortis.telemetry import MetricSeries
 
-BEFORE, DURING = 40, 6  # hours: shorter than two days, so that no season comes in
+BEFORE, NORMAL, DURING = 40, 38, 8  # hours: shorter than two days, so that no season comes in
 
 
 def measured(*members, before=BEFORE, during=DURING, step=HOUR):
@@ -25,11 +25,11 @@ def measured(*members, before=BEFORE, during=DURING, step=HOUR):
 
 
 def by_hand(values):
-    """The score of the worst quarter upwards, and that of each healthy stretch: six hours each, from the end back.
+    """The score of the worst quarter upwards, and that of each healthy stretch: eight hours each, from the end back.
 
     Three points of the usual stretch may be more than a quarter: as large a share is then taken of the incident's.
     """
-    known = values[:BEFORE]
+    known = values[:NORMAL]
     center, scale = np.nanmedian(known), median_abs_deviation(known, scale=1 / 1.4826, nan_policy="omit")
 
     def score(part, share):
@@ -38,7 +38,7 @@ def by_hand(values):
             (np.median(part[: max(3, int(np.ceil(share * len(part))))]) - center) / scale if len(part) >= 3 else np.nan
         )
 
-    parts = [values[start : start + DURING] for start in range(4, BEFORE, DURING)]
+    parts = [values[start : start + DURING] for start in range(6, NORMAL, DURING)]
     stretches = np.array([score(part, 0.25) for part in parts])
     usual = max(3, np.median([np.isfinite(part).sum() for part in parts]))
     count = np.isfinite(stretches).sum()
@@ -53,7 +53,7 @@ def test_scores_equal_the_definition(seed, gaps):
     values[:BEFORE][rng.random(BEFORE) < gaps] = np.nan
     found = measured(series(values, "latency")).shifts
     if not found:  # too few points
-        assert np.isfinite(by_hand(values)[1]).sum() < 3 or np.isfinite(values[:BEFORE]).sum() < 20
+        assert np.isfinite(by_hand(values)[1]).sum() < 3 or np.isfinite(values[:NORMAL]).sum() < 20
         return
     score, stretches = by_hand(values)
     np.testing.assert_allclose(found[0].score, score)
@@ -121,11 +121,11 @@ PLACE = np.arange(BEFORE + DURING)
     [
         (NOTHING, "no value in either window"),
         (np.full(BEFORE + DURING, np.inf), "no value in either window"),
-        (np.where(PLACE < BEFORE, np.nan, 1.0), "no value in the baseline, 6 in the incident"),
-        (np.where(PLACE < BEFORE, 1.0, np.nan), "40 values in the baseline, none in the incident"),
-        (np.where(PLACE < 30, np.nan, 1.0), "10 values in the baseline, fewer than 20"),
+        (np.where(PLACE < BEFORE, np.nan, 1.0), "no value in the normal baseline, 8 in the incident"),
+        (np.where(PLACE < BEFORE, 1.0, np.nan), "38 values in the normal baseline, none in the incident"),
+        (np.where(PLACE < 30, np.nan, 1.0), "8 values in the normal baseline, fewer than 20"),
         (np.where(PLACE < 42, 1.0, np.nan), "2 values in the incident, fewer than 3"),
-        (np.where((PLACE < 20) | (PLACE >= BEFORE), 1.0, np.nan), ""),
+        (np.where((PLACE < 26) | (PLACE >= BEFORE), PLACE, np.nan), ""),
     ],
 )
 def test_what_cannot_be_judged_is_told(values, why, rng):
@@ -137,8 +137,8 @@ def test_what_cannot_be_judged_is_told(values, why, rng):
 
 
 def test_too_few_healthy_stretches_are_told():
-    """Points on the last day of the baseline alone: two stretches hold them."""
-    values = np.where(np.arange(240) < 192, np.nan, 1.0)
+    """Points on two days of the baseline alone: two stretches hold them."""
+    values = np.where(np.arange(240) < 162, np.nan, 1.0)
     found = measured(series(values), before=216, during=24)
     assert found.shifts == ()
     assert found.unjudged[0].why == "fewer than 3 healthy stretches of the baseline hold 3 points"
@@ -187,8 +187,8 @@ def test_a_long_baseline_is_sampled_evenly():
 
 def test_an_incident_longer_than_its_stretches_is_no_more_extreme(rng):
     """Three of its points are compared with the same share of a stretch's: on noise, scores are no higher."""
-    noise = rng.normal(size=(300, 20 + 80))
-    found = measured(*(series(values, "latency") for values in noise), before=20, during=80).shifts
+    noise = rng.normal(size=(300, 40 + 80))
+    found = measured(*(series(values, "latency") for values in noise), before=40, during=80).shifts
     lasting = [shift for shift in found if not shift.brief]
     assert np.mean([shift.score > shift.usual for shift in lasting]) < 0.2
 
@@ -207,9 +207,9 @@ def test_the_chance_of_departures_is_the_binomial_tail(seed):
     rng = np.random.default_rng(seed)
     values = np.where(rng.random(BEFORE + DURING) < 0.2, 5.0, 0.0)
     (found,) = measured(series(values, "errors")).shifts
-    before, during = (int((part > 0).sum()) for part in (values[:BEFORE], values[BEFORE:]))
-    if found.mostly_equal and before < BEFORE / 4:
-        expected = binom.sf(during - 1, DURING, (before + 1) / (BEFORE + 2))
+    before, during = (int((part > 0).sum()) for part in (values[:NORMAL], values[BEFORE:]))
+    if found.mostly_equal and before < NORMAL / 4:
+        expected = binom.sf(during - 1, DURING, (before + 1) / (NORMAL + 2))
         assert found.chance == pytest.approx(expected, rel=1e-9)
     (varying,) = measured(series(rng.normal(size=BEFORE + DURING), "errors")).shifts
     assert varying.chance == 0

@@ -32,7 +32,7 @@ _LOCK, _SERVING = "uv.lock", "config/serving.yaml"
 _HANDBOOK, _TESTS = "docs/handbook.md", "tests/test_services.py"
 _AUTHORS = tuple(
     Author(name, f"{name.partition(' ')[0].lower()}@flights.example")
-    for name in ("Ada Moreau", "Ben Castellano", "Ines Duarte", "Tomas Lindqvist")
+    for name in ("Ada Moreau", "Ben Castellano", "Nora Duarte", "Tomas Lindqvist")
 )
 
 

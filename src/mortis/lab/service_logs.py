@@ -103,8 +103,8 @@ def log_lines(
         _loads(about, rng),
         _traces(about, fault) if fault else (),
     )
-    window = scenario.served
-    return sorted(line for line in lines if _ms(window.start) <= line.at < _ms(window.end))
+    end = _ms(scenario.served.end)
+    return sorted(line for line in lines if about.start <= line.at < end)
 
 
 def _about(

@@ -10,12 +10,12 @@ import numpy as np
 from mortis.profiles import Floats
 from mortis.records import Harm, Window
 from mortis.signals.season import Ints, without_season
+from mortis.signals.shift import normal_part
 from mortis.signals.worst import LASTING, Ordered
 from mortis.telemetry import MetricSeries
 
 MOST_BUCKETS = 400
 BEFORE = 3  # lengths of the incident that show what is normal
-LEAD = 0.25  # of the incident's length: what leads to a failure begins before it
 FEWEST_BEFORE = 60  # intervals of measurement that do, where the incident is short
 
 
@@ -76,7 +76,7 @@ def course_of(one: MetricSeries, *, baseline: Window, incident: Window, step: in
         return None
     step = step or interval(seconds)
     starts, width = span.buckets(step)
-    known, after = np.searchsorted(seconds, [span.end, span.begins]).tolist()
+    known, after = np.searchsorted(seconds, [span.normal_end, span.begins]).tolist()
     level = without_season(one.values[inside][None, :], seconds, slice(0, known), needed=slice(after, len(seconds)))
     values, n = _means(level.values[0], seconds, starts, width)
     normal, begun = np.searchsorted(starts, [span.normal_end, span.begins]).tolist()
@@ -94,23 +94,19 @@ def interval(seconds: Ints) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The two windows in epoch seconds: the baseline is start..end, the incident begins..ends."""
+    """The two windows in epoch seconds: a baseline of start..end, normal to normal_end; an incident of begins..ends."""
 
     start: int
     end: int
     begins: int
     ends: int
+    normal_end: int
 
     @classmethod
     def of(cls, baseline: Window, incident: Window) -> _Span:
-        moments = (baseline.start, baseline.end, incident.start, incident.end)
+        normal = normal_part(baseline, incident)
+        moments = (baseline.start, baseline.end, incident.start, incident.end, normal.end)
         return cls(*(int(moment.timestamp()) for moment in moments))
-
-    @property
-    def normal_end(self) -> int:
-        """The end of what is taken as normal: some time before the incident, but half of the baseline at least."""
-        lead = int(LEAD * (self.ends - self.begins))
-        return min(self.end, max(self.begins - lead, (self.start + self.end) // 2))
 
     def buckets(self, step: int) -> tuple[Ints, int]:
         """Where the buckets start, and their width; a gap longer than the incident is one bucket."""

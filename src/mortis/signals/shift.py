@@ -19,6 +19,7 @@ FEWEST_BASELINE = 20
 FEWEST_STRETCHES = 3
 MOST_STRETCHES = 500
 ENOUGH_BY_CLOCK = 44  # stretches at the incident's time of day: so many that one of them may be wild
+LEAD = 0.25  # of the incident's length: what leads to a failure begins before it, so the time just before isn't normal
 LONGEST_STRETCH = 0.25  # of the baseline, so that there are four at least
 RELATIVE_FLOOR = 1e-3
 MAD_TO_SIGMA = 1.4826
@@ -105,11 +106,12 @@ def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident
 
     Source: scores by median and MAD as in Hampel (1974); one side and the worst points alone are Mortis' own.
     """
-    stretches = healthy_stretches(baseline, incident)
+    normal = normal_part(baseline, incident)
+    stretches = healthy_stretches(normal, incident)
     shifts: list[Shift] = []
     unjudged: dict[int, Unjudged] = {}
     for indices, values, seconds in _batches(series):
-        cuts = _Cuts.of(seconds, baseline, incident, stretches)
+        cuts = _Cuts.of(seconds, normal, incident, stretches)
         why = _unusable(values, cuts)
         unjudged |= {at: Unjudged(series[at].title, said) for at, said in zip(indices, why, strict=True) if said}
         usable = [row for row, said in enumerate(why) if not said]
@@ -127,7 +129,7 @@ def measure_shifts(series: Sequence[MetricSeries], *, baseline: Window, incident
 
 
 def healthy_stretches(baseline: Window, incident: Window) -> Stretches:
-    """Stretches of the baseline as long as the incident, none overlapping another, the last at the baseline's end.
+    """Stretches of a baseline as long as the incident, none overlapping another, the last at its end.
 
     An incident longer than a quarter of the baseline is compared with quarters. Where there are 44 at the
     incident's own time of day, these alone are taken; where there were more than 500, 500 spread evenly.
@@ -148,6 +150,21 @@ def healthy_stretches(baseline: Window, incident: Window) -> Stretches:
     if len(starts) > MOST_STRETCHES:
         starts = starts[np.linspace(0, len(starts) - 1, MOST_STRETCHES).round().astype(np.int64)]
     return Stretches(starts, length, by_clock=False)
+
+
+def normal_part(baseline: Window, incident: Window) -> Window:
+    """The baseline without the time just before the incident, but half of it at least.
+
+    What leads to a failure begins before it: taken as healthy, it would hide itself.
+
+    >>> from datetime import UTC, datetime
+    >>> day = [datetime(2024, 1, d, tzinfo=UTC) for d in (1, 7, 9)]
+    >>> str(normal_part(Window(day[0], day[1]), Window(day[1], day[2])))
+    '2024-01-01..2024-01-06T12:00:00Z'
+    """
+    lead = incident.start - LEAD * (incident.end - incident.start)
+    middle = baseline.start + (baseline.end - baseline.start) / 2
+    return Window(baseline.start, min(baseline.end, max(lead, middle)))
 
 
 def _batches(series: Sequence[MetricSeries]) -> Iterator[tuple[list[int], Floats, Ints]]:
@@ -198,11 +215,11 @@ def _too_few(before: int, after: int) -> str:
     if not before and not after:
         return "no value in either window"
     if not before:
-        return f"no value in the baseline, {after} in the incident: it may have begun with the incident"
+        return f"no value in the normal baseline, {after} in the incident: it may have begun with the incident"
     if not after:
-        return f"{before} values in the baseline, none in the incident: it stopped, or its collection did"
+        return f"{before} values in the normal baseline, none in the incident: it stopped, or its collection did"
     if before < FEWEST_BASELINE:
-        return f"{before} values in the baseline, fewer than {FEWEST_BASELINE}"
+        return f"{before} values in the normal baseline, fewer than {FEWEST_BASELINE}"
     return f"{after} values in the incident, fewer than {FEWEST_POINTS}" if after < FEWEST_POINTS else ""
 
 

@@ -18,10 +18,10 @@ ENDS_EARLY = 0.1
 _KINDS = {
     "untimed": "bear no time and are not used",
     "unparsed": "are not laid out like the first ones of their file and are not used",
-    "undecoded": "aren't UTF-8; what couldn't be read in them was replaced by a sign",
+    "undecoded": "aren't UTF-8 and are read with a sign for what isn't",
     "nulls": "hold null bytes, which were taken out",
-    "long": f"have messages of more than {LONGEST_MESSAGE:,} characters, of which the first were read",
-    "cut": "are longer than a MiB, of which the first was read",
+    "long": f"have messages of more than {LONGEST_MESSAGE:,} characters, cut there",
+    "cut": "are longer than a MiB, cut there",
 }
 
 
@@ -30,7 +30,8 @@ def notes_on(
 ) -> Iterator[str]:
     """What was left out of files, lines and templates, and what can't be told for it; each in a sentence."""
     files = reading.files
-    yield from (f"{one.file.name}: {one.fault}" for one in files if one.fault)
+    for fault in dict.fromkeys(one.fault for one in files if one.fault):
+        yield f"{listed((one.file.name for one in files if one.fault == fault), most=LISTED)}: {fault}"
     for kind, what in _KINDS.items():
         yield from _left_out(files, kind, what)
     without = [one.file.name for one in files if not one.has_offset]
@@ -48,17 +49,19 @@ def _left_out(files: Sequence[FileRead], kind: str, what: str) -> Iterator[str]:
     counted = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
     if counted:
         total = sum(lines for _, lines, _ in counted)
-        where = listed(
-            (f"{name} ({lines:,}, the first is line {first:,})" for name, lines, first in counted), most=LISTED
-        )
-        yield f"{total:,} {'line' if total == 1 else 'lines'} {what}: {where}"
+        where = listed((f"{name} ({lines:,}, first line {first:,})" for name, lines, first in counted), most=LISTED)
+        yield f"lines that {what}: {total:,} in {where}"
 
 
 def _spans(files: Sequence[FileRead]) -> Iterator[str]:
     """Files whose entries lie outside both windows."""
-    for one in files:
-        if one.begins and one.ends and not one.counts.get("baseline") and not one.counts.get("incident"):
-            yield f"{one.file.name} holds no line of the windows; it spans {iso(one.begins)} to {iso(one.ends)}"
+    spans = [
+        f"{one.file.name} ({iso(one.begins)} to {iso(one.ends)})"
+        for one in files
+        if one.begins and one.ends and not one.counts.get("baseline") and not one.counts.get("incident")
+    ]
+    if spans:
+        yield f"files without a line in the windows: {len(spans):,}, {listed(spans, most=LISTED)}"
 
 
 def _windows(counts: TemplateCounts, buckets: Buckets) -> Iterator[str]:

@@ -27,6 +27,7 @@ MARGIN = 1.25
 FEWEST_ACTIVE = 5
 RARE_QUANTILE = 0.9
 STORM = 10.0
+FEWEST_EVENTS = 10
 WARN = LEVELS.index("WARN")
 
 
@@ -70,6 +71,8 @@ def judge(counts: TemplateCounts, split: int, *, known: int, silent: Collection[
     Sources: Przyborowski and Wilenski (1940) for p; Benjamini and Hochberg (1995) for q; the gates by ratio and by
     placebo windows are Mortis' own.
     """
+    if not counts.size:
+        return Judged((), 0)
     table = _Table.of(counts, split)
     if not table.before.any() or not table.after.any():
         return Judged((), 0)
@@ -98,7 +101,7 @@ class _Table:
     """Lines by template and bucket, the level that most bear, the highest that enough bear, and the lines at that.
 
     `split` is the first bucket of the incident; `before` and `after` sum up both windows; the dispersions tell how
-    much the two kinds of lines vary in the baseline, `own_dispersion` how much a template's do in the incident.
+    much the two kinds of lines vary in the baseline, `late_spread` how much a template's do in the incident.
     """
 
     numbers: tuple[int, ...]
@@ -264,21 +267,31 @@ def _volumes(table: _Table, usual: _Usual, *, known: float, silent: Collection[i
     """Each template's lines: new, surged or gone."""
     exposure = _exposure(table.before, table.after, _times(table.lines, table.split))
     for i, number in enumerate(table.numbers):
-        before, after, level = int(table.before[i]), int(table.after[i]), table.levels[i]
+        before, after = int(table.before[i]), int(table.after[i])
+        fresh = max(FEWEST_LINES, MARGIN * usual.fresh[severity(table.levels[i])])
         if before == 0:
-            fresh = max(FEWEST_LINES, MARGIN * usual.fresh[severity(level)])
             stands = number >= known and after >= fresh
-            spread = 1.0 if after >= STORM * fresh else float(table.late_spread.dispersion[i])
-            yield _reading(table, i, "new", exposure.most, stands=stands, spread=spread)
+            yield _reading(table, i, "new", exposure.most, stands=stands, spread=_late(table, i, fresh))
         elif after > before * exposure.most:
             least = max(LEAST_RATIO, MARGIN * usual.ratio[i])
             stands = after >= FEWEST_LINES and after >= least * before * exposure.most
-            yield _reading(table, i, "surged", exposure.most, stands=stands)
+            yield _reading(table, i, "surged", exposure.most, stands=stands, spread=_late(table, i, fresh))
         else:
             awaited = before * exposure.least
             stands = awaited >= FEWEST_LINES and after <= GONE_BELOW * awaited
             stands = stands and not usual.stays_away[i] and number not in silent
             yield _reading(table, i, "gone", exposure.least, stands=stands)
+
+
+def _late(table: _Table, i: int, fresh: float) -> float:
+    """How much a template's lines vary in the incident, where the baseline has too few events to tell; else 1.
+
+    A burst is one event, however many its lines, unless they are many times what the baseline ever shows anew.
+    """
+    before, after = table.before[i], table.after[i]
+    is_rare = before < FEWEST_EVENTS * table.spread.dispersion[i]
+    is_storm = after >= STORM * max(fresh, before)
+    return float(table.late_spread.dispersion[i]) if is_rare and not is_storm else 1.0
 
 
 def _levels(table: _Table, usual: _Usual) -> Iterator[_Reading]:

@@ -18,7 +18,7 @@ from mortis.signals.template_counts import Buckets, Place, TemplateCounts, count
 from mortis.signals.templates import OTHER, Templates, TemplateTree, tokens_of
 from mortis.sources.logs import FileRead, LogEntry, LogFile, LogReading
 
-CACHED_LINES = 1 << 16
+CACHED_LINES = 1 << 15
 NEARLY_ALL = 0.95
 FEW_OTHERS = 0.5
 FEWEST_AWAITED = 5
@@ -39,6 +39,11 @@ class LogsFound:
     levels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     files: tuple[FileRead, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> Mapping[str, int]:
+        """How many lines of all files were what; the kinds are those of `FileRead.counts`."""
+        return reduce(add, (Counter(one.counts) for one in self.files), Counter())
 
 
 def log_templates(reading: LogReading) -> LogsFound:
@@ -132,7 +137,9 @@ def stream_of(file: str) -> str:
     >>> {stream_of(name) for name in ("api-2013-08-01.log.gz", "api-2013-08-02.log", "api.log.1", "api.log")}
     {'api.log'}
     """
-    return re.sub(r"[-._]?\d[\d._T:-]*(?=[-._]|$)", "", re.sub(r"\.(?:gz|zst)$", "", file)) or file
+    parts = re.sub(r"\.(?:gz|zst)$", "", file).split("/")
+    named = [re.sub(r"(?:^|[-._])\d[\d._T:-]*(?=[-._]|$)", "", part) for part in parts]
+    return "/".join(part if part[:1] not in ("", ".") else f"*{part}" for part in named)
 
 
 def _source(place: Place) -> str:

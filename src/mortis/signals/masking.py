@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 CACHED_WORDS = 1 << 16
+LONGEST_CACHED = 100
 _MARK = "\0"  # stands after a word whose next word is a secret
 _ZEROED = bytes(ord("0") if chr(i).isdigit() and i < 128 else i for i in range(256))
 
@@ -44,7 +45,7 @@ _KINDS = {
     "uuid": r"[0a-fA-F]{8}-(?:[0a-fA-F]{4}-){3}[0a-fA-F]{12}",
     "hex": r"(?<![^\W_])(?=0*[a-fA-F])(?=[a-fA-F]*0)[0a-fA-F]{6,}(?![^\W_])",
     "secret": (
-        r"(?<![^\W_])(?:eyJ[\w-]{8,}\.[\w.-]+|(?:AKIA|ASIA)[0A-Z]{12,}"
+        r"(?<![^\W_])(?:eyJ[\w-]{5,}\.[\w.-]+|(?:AKIA|ASIA)[0A-Z]{12,}"
         r"|(?:sk|pk|rk|gh[a-z]|hf|glpat|xox[a-z])[-_][\w-]{10,})"
         r"|(?<![\w+/=~.-])(?=[\w+/=~-]*[A-Z])(?=[\w+/=~-]*[a-z])(?=(?:[\w+/=~-]*?0){3})[\w+/=~-]{20,}"
     ),
@@ -118,9 +119,11 @@ class _MaskedWords(dict[str, str]):
     """Words with their digits zeroed, masked: kept until there are too many, as a plain dict is the fastest to ask."""
 
     def __missing__(self, word: str) -> str:
-        if len(self) >= CACHED_WORDS:
-            self.clear()
-        self[word] = masked = _masked_word(word)
+        masked = _masked_word(word)
+        if len(word) <= LONGEST_CACHED:
+            if len(self) >= CACHED_WORDS:
+                self.clear()
+            self[word] = masked
         return masked
 
 

@@ -79,7 +79,8 @@ def widened(p: float, freedom: float) -> float:
     """
     from scipy.special import ndtri, stdtr
 
-    return float(2 * stdtr(freedom, float(ndtri(max(p, SMALLEST_P) / 2))))
+    normal = float(ndtri(max(p, SMALLEST_P) / 2))
+    return float(2 * stdtr(freedom, normal))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,8 +121,7 @@ def _index(rows: FloatArray, width: int) -> FloatArray:
     if blocks.shape[1] < 2:
         return np.ones(len(rows))
     mean = blocks.mean(axis=1)
-    index: FloatArray = np.divide(blocks.var(axis=1, ddof=1), mean, out=np.ones(len(rows)), where=mean > 0)
-    return index
+    return np.asarray(np.divide(blocks.var(axis=1, ddof=1), mean, out=np.ones(len(rows)), where=mean > 0))
 
 
 def _lasting(rows: FloatArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -127,7 +128,7 @@ def count_entries(
     Where a file states more than MOST_SCOPES scopes, lines of further ones count as stating none.
     """
     window = buckets.incident if in_incident else buckets.baseline
-    origin = int(window.start.timestamp()) - (buckets.split * buckets.seconds if in_incident else 0)
+    origin = math.ceil(window.start.timestamp()) - (buckets.split * buckets.seconds if in_incident else 0)
     seconds_each, size = buckets.seconds, len(buckets)
     rows: defaultdict[Row, array[int]] = defaultdict(lambda: array("q", bytes(8 * size)))
     places: dict[Scope, defaultdict[int, int]] = {}

@@ -7,22 +7,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
+from operator import eq
 
 WILDCARD = "<*>"
 OTHER = -1
-"""The number of what is in no template, because there were too many."""
+"""The number of lines in no template, as there were too many."""
 
 DEPTH = 4
 SIMILARITY = 0.5
 MOST_CHILDREN = 100
+MOST_IN_LEAF = 100
 MOST_TEMPLATES = 5_000
 FEWEST_SIBLINGS = 10
-CACHED_LINES = 1 << 16
+CACHED_WORDS = 1 << 14
 
 Tokens = tuple[str, ...]
 _MASKED = re.compile(r"<[a-z*]+>")
 _ALL_MASKED = re.compile(r"[^\w<>]*<[a-z*]+>[^\w<>]*")
 _ANY_MASK = "<>"
+_WILD = ""  # the key of a wildcard, which no word has
 
 
 def tokens_of(masked: str) -> Tokens:
@@ -36,7 +39,7 @@ def tokens_of(masked: str) -> Tokens:
     )
 
 
-@lru_cache(CACHED_LINES)
+@lru_cache(CACHED_WORDS)
 def _key(word: str) -> str:
     """What stands for a word in comparisons: all kinds of masks are one, as a number may be taken for a hash."""
     return _ANY_MASK if _ALL_MASKED.fullmatch(word) else word
@@ -55,7 +58,8 @@ class TemplateTree:
 
     A line joins the most similar template of its leaf, where at least `similarity` of the words are alike; words that
     differ become the wildcard `<*>`. Else it is a template of its own, until there are `most`: what comes then and is
-    like none has the number OTHER.
+    like none has the number OTHER. A leaf with MOST_IN_LEAF templates holds free text: what comes then joins the most
+    similar one in any case.
 
     Source: He, Zhu, Zheng and Lyu (2017), "Drain: An online log parsing approach with fixed depth tree". Masked words
     are no branches here, so that the depth is spent on words that tell lines apart.
@@ -67,24 +71,24 @@ class TemplateTree:
         self._most = most
         self._roots: dict[int, _Node] = {}
         self._templates: list[list[str]] = []
+        self._keys: list[list[str]] = []
 
     def __len__(self) -> int:
         return len(self._templates)
 
     def learn(self, line: Tokens) -> int:
         """The number of the template that a line belongs to, made or widened where need be."""
-        leaf = self._leaf(line)
-        best = max(leaf.templates, key=lambda i: _likeness(self._templates[i], line), default=None)
-        if best is not None and _likeness(self._templates[best], line)[0] >= self._similarity * len(line):
-            template = self._templates[best]
-            for i, (mine, its) in enumerate(zip(template, line, strict=True)):
-                if _key(mine) != _key(its):
-                    template[i] = WILDCARD
+        leaf, keys = self._leaf(line), [_key(word) for word in line]
+        best, alike = self._most_similar(leaf, keys)
+        is_full = len(leaf.templates) >= MOST_IN_LEAF
+        if best != OTHER and (is_full or alike >= self._similarity * len(line)):
+            self._widen(best, keys)
             return best
         if len(self._templates) >= self._most:
             return OTHER
         leaf.templates.append(len(self._templates))
         self._templates.append(list(line))
+        self._keys.append(keys)
         return len(self._templates) - 1
 
     def _leaf(self, line: Tokens) -> _Node:
@@ -94,6 +98,22 @@ class TemplateTree:
                 word = WILDCARD  # noqa: PLW2901  the branch of all further words
             node = node.children.setdefault(word, _Node())
         return node
+
+    def _most_similar(self, leaf: _Node, keys: Sequence[str]) -> tuple[int, int]:
+        """The template of a leaf with the most words alike, then with the most wildcards; and how many are alike."""
+        best, most = OTHER, (-1, -1)
+        for number in leaf.templates:
+            own = self._keys[number]
+            likeness = (sum(map(eq, own, keys)), own.count(_WILD))
+            if likeness > most:
+                best, most = number, likeness
+        return best, most[0]
+
+    def _widen(self, number: int, keys: Sequence[str]) -> None:
+        own = self._keys[number]
+        for i, (mine, its) in enumerate(zip(own, keys, strict=True)):
+            if mine not in (its, _WILD):
+                own[i], self._templates[number][i] = _WILD, WILDCARD
 
     def frozen(self) -> tuple[Templates, tuple[int, ...]]:
         """The templates as they are now, and for each number given so far the one that it has among them.
@@ -115,12 +135,6 @@ def _first_plain(line: Tokens, most: int) -> Iterator[str]:
         if not _MASKED.search(word):
             most -= 1
             yield word
-
-
-def _likeness(template: Sequence[str], line: Tokens) -> tuple[int, int]:
-    """How many words are alike, then how many are wildcards."""
-    alike = sum(_key(mine) == _key(its) for mine, its in zip(template, line, strict=True) if mine != WILDCARD)
-    return alike, sum(word == WILDCARD for word in template)
 
 
 def merge_siblings(templates: Iterable[Tokens], *, fewest: int = FEWEST_SIBLINGS) -> list[Tokens]:

@@ -20,6 +20,9 @@ from mortis.sources.logs.layouts import FAILURE, Layout, Scope, failure_in, is_c
 
 IntArray = npt.NDArray[np.int64]
 
+KINDS = (
+    "baseline", "incident", "outside", "continued", "blank", "untimed", "unparsed", "undecoded", "nulls", "long", "cut"
+)  # fmt: skip
 LONGEST_MESSAGE = 2_000
 """Characters of a message that are handed on."""
 
@@ -61,6 +64,17 @@ class FileRead:
     begins: datetime | None = None
     ends: datetime | None = None
     fault: str = ""
+
+    @property
+    def statement(self) -> str:
+        """How the file was read, in one line."""
+        if not self.kind:
+            return f"{self.file.name}: {self.fault}"
+        zone = "" if self.has_offset else ", taken as UTC"
+        parts = [f"{self.counts.get('lines', 0):,} lines"]
+        parts += [f"{self.counts[kind]:,} {kind}" for kind in KINDS if self.counts.get(kind)]
+        fault = f"; {self.fault}" if self.fault else ""
+        return f"{self.file.name}: {self.kind}, times as {self.clock}{zone}; {', '.join(parts)}{fault}"
 
 
 @dataclass(frozen=True, slots=True)

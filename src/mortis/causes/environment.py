@@ -12,12 +12,14 @@ from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, perce
 from mortis.causes.replay import answered, answers_in, replay, why_not_replayed
 from mortis.causes.trial import says, tried
 from mortis.causes.versions import FEWEST_ROWS, LEAST_SHARE, scope_of
+from mortis.changes.kinds import kinds_of
 from mortis.records import CauseVerdict, Change
+from mortis.sources.changes import TITLES
 
 NAME = "replay outside the serving environment"
-LIBRARIES = ("dependency", "environment", "hardware")
-CODE = ("code", "deploy")
-SOURCES = {"P1": ("dependency files", "environment snapshots"), "P3": ("a git repository",)}
+LIBRARIES = frozenset({"dependency", "environment", "hardware"})
+CODE = frozenset({"code", "deploy"})
+SOURCES = {"P1": (TITLES["dependencies"], TITLES["environment"]), "P3": (TITLES["git"],)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class _InTime:
         since = facts.failure.baseline_window.start
         until = facts.failure.onset.high if facts.failure.onset else facts.failure.since_onset.end
         known = [one for one in facts.changes or () if one.time is None or since <= one.time <= until]
-        return cls([one for one in known if one.kind in LIBRARIES], [one for one in known if one.kind in CODE])
+        libraries, code = ([one for one in known if of & set(kinds_of(one.kind))] for of in (LIBRARIES, CODE))
+        return cls(libraries, code)
 
 
 def decide_environment(facts: Facts) -> Iterable[Outcome]:

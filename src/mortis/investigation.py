@@ -27,8 +27,6 @@ from mortis.records import (
     Checked,
     ErrorAnalysis,
     Evidence,
-    Failure,
-    Interval,
     NotChecked,
     Postmortem,
     Provenance,
@@ -56,9 +54,9 @@ def investigate(
         integrity = check_integrity(known)
         record = read_record(known)
         errors = analyse_errors(known)
-        weighed = weigh_causes(known, Findings(signals, integrity, record.read), Allowed(seed, unpickle))
-        changes = review_changes(known, record, errors.analysis, weighed.causes, signals.calls)
-        return _assemble(known, Answers(clarified, signals, integrity, errors, weighed, changes), begun)
+        weighing = weigh_causes(known, Findings(signals, integrity, record.read), Allowed(seed, unpickle))
+        changes = review_changes(known, record, errors.analysis, weighing.weighed.causes, signals.calls)
+        return _assemble(known, Answers(clarified, signals, integrity, errors, weighing, changes), begun)
 
 
 def clarify_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> Clarified:
@@ -101,7 +99,7 @@ class Answers:
     signals: Signals
     integrity: Integrity
     errors: Errors
-    weighed: Weighing
+    weighing: Weighing
     changes: Changes
 
     @property
@@ -109,23 +107,24 @@ class Answers:
         """All evidence, in the order of the steps."""
         found = (_slice_evidence(i, one) for i, one in enumerate(self.errors.analysis.slices, 1))
         asked = (self.clarified, self.signals, self.integrity, self.changes)
-        return (*(one for step in asked for one in step.evidence), *found, *self.weighed.evidence)
+        return (*(one for step in asked for one in step.evidence), *found, *self.weighing.evidence)
 
     @property
     def not_checked(self) -> tuple[NotChecked, ...]:
         """All gaps, in the order of the steps."""
-        asked = (self.clarified, self.signals, self.integrity, self.changes, self.errors, self.weighed)
+        asked = (self.clarified, self.signals, self.integrity, self.changes, self.errors, self.weighing)
         return tuple(one for step in asked for one in step.not_checked)
 
 
 def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
-    ready, failure, errors, weighed = known.ready, known.failure, answers.errors.analysis, answers.weighed
+    ready, failure, errors = known.ready, known.failure, answers.errors.analysis
+    weighed, guards = answers.weighing.weighed, answers.weighing.guards
     return Postmortem(
         schema_version=SCHEMA_VERSION,
         case=CaseSummary(known.case.title, known.case.model.name, ready.dataset.task, ready.intake.inputs),
         failure=failure,
         causes=answers.changes.causes,
-        unexplained_share=weighed.unexplained or _nothing_explained(failure),
+        unexplained_share=weighed.unexplained,
         answer="no_failure" if failure.verdict == "no_failure" else weighed.answer,
         signals=answers.signals.signals or (),
         log_templates=answers.signals.log_templates,
@@ -135,16 +134,10 @@ def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
         slices_note=errors.note,
         evidence=_with_queries(answers.evidence, known.engine),
         actions=next_actions(failure, errors.slices, weighed.actions),
-        guards=weighed.guards,
-        not_checked=(*answers.not_checked, *unanswered(known.case, failure, weighed.guards)),
+        guards=guards,
+        not_checked=(*answers.not_checked, *unanswered(known.case, failure, guards)),
         provenance=_provenance(known.engine, ready, begun),
     )
-
-
-def _nothing_explained(failure: Failure) -> Interval:
-    """All of the drop where a failure's causes were not weighed; not defined where there is no drop."""
-    share = 1.0 if failure.verdict == "failure" else float("nan")
-    return Interval(share, float("nan"), float("nan"), failure.incident.n)
 
 
 def _slice_evidence(i: int, one: Slice) -> Evidence:

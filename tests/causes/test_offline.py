@@ -9,6 +9,7 @@ import pytest
 
 from mortis.causes.offline import decide_two_paths, offline_repairs
 from mortis.causes.repairs import decide_repairs
+from mortis.integrity.skew import parity
 from mortis.rows import OfflineRows
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
@@ -34,8 +35,13 @@ def offline(sample, **columns):
     return OfflineRows({**sample.features, **columns}, np.ones(len(sample), bool))
 
 
+def held(before, during, old, new):
+    """Facts of rows that were held against the pipeline's values of both windows."""
+    return facts_of(before, during, offline=new, skews=parity(before, old, during, new))
+
+
 def decided(before, during, old, new):
-    facts = facts_of(before, during, offline=(old, new))
+    facts = held(before, during, old, new)
     return [*decide_repairs(facts), *decide_two_paths(facts)]
 
 
@@ -63,7 +69,7 @@ def test_the_kind_of_skew_names_the_cause_and_the_true_values_decide(before, dur
 def test_only_rows_that_the_pipeline_knows_are_put_right(before, during):
     struck = corrupted(during, "delay", 60 * during.features["delay"])
     known = np.arange(len(during)) < 1000
-    facts = facts_of(before, struck, offline=(offline(before), replace(offline(during), found=known)))
+    facts = held(before, struck, offline(before), replace(offline(during), found=known))
     (repair,) = offline_repairs(facts)
     fixed = repair.undo(struck).features["delay"]
     np.testing.assert_allclose(fixed[known], during.features["delay"][known])
@@ -83,7 +89,7 @@ def test_skew_that_was_there_before_is_no_cause(before, during):
 
 def test_rows_that_are_not_found_decide_nothing(before, during):
     nothing = [replace(offline(one), found=np.zeros(len(one), bool)) for one in (before, during)]
-    (paths,) = decide_two_paths(facts_of(before, during, offline=tuple(nothing)))
+    (paths,) = decide_two_paths(held(before, during, *nothing))
     assert paths.verdict == "not_tested"
 
 

@@ -18,6 +18,7 @@ from mortis.rows import Column, OfflineRows, RowSample, Texts
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
+    from mortis.integrity.skew import Parity
 
 Bools = npt.NDArray[np.bool_]
 
@@ -48,10 +49,10 @@ class Facts:
 
     `before` are sampled rows of the baseline, `during` of the incident since its onset. `repairs` are the corruptions
     that would explain how features changed; None where they were not looked for. `offline` holds the training
-    pipeline's values of both windows' rows, `intended` the version that the registry means to be served. `signals` are
-    the metrics that moved, `changes` those on record (None where none were handed over); `unrecorded` names the sources
-    of changes that were not. `threshold` is the score from which the baseline's predictions were positive,
-    `probability` whether scores lie in 0..1.
+    pipeline's values of the incident's rows and `skews` how each feature departs from them, `intended` the version that
+    the registry means to be served. `signals` are the metrics that moved, `changes` those on record (None where none
+    were handed over); `unrecorded` names the sources of changes that were not. `threshold` is the score from which the
+    baseline's predictions were positive, `probability` whether scores lie in 0..1.
     """
 
     failure: Failure
@@ -62,7 +63,8 @@ class Facts:
     during: RowSample
     models: Mapping[str, Scorer] = field(default_factory=dict)
     repairs: Sequence[Repair] | None = None
-    offline: tuple[OfflineRows, OfflineRows] | None = None
+    offline: OfflineRows | None = None
+    skews: Sequence[Parity] = ()
     intended: str | None = None
     signals: Sequence[Signal] | None = None
     changes: Sequence[Change] | None = None

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
-from mortis.causes.versions import scope_of
+from mortis.causes.versions import hit_value
 from mortis.integrity.kinds.repair import Region, Repair, Undo
-from mortis.integrity.skew import Parity, differing, parity
+from mortis.integrity.skew import differing
 from mortis.rows import Column, RowSample
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 NAME = "look served rows up in the training pipeline's values"
 KIND_OF_SKEW: Mapping[str, str] = {
@@ -30,41 +26,28 @@ OTHERWISE = "two paths"
 """The kind of a feature that two code paths compute differently, by no rule that has a name."""
 
 
-def compared(facts: Facts) -> Sequence[Parity]:
-    """Each feature's skew in both windows; none where no offline values were handed over."""
-    if facts.offline is None:
-        return ()
-    before, during = facts.offline
-    return parity(facts.before, before, facts.during, during)
-
-
 def offline_repairs(facts: Facts) -> Iterator[Repair]:
     """A repair for each feature that departs from the offline values more than in the baseline: these values back."""
-    if facts.offline is None:
+    values = facts.offline
+    if values is None:
         return
-    values = facts.offline[1]
-    for one in compared(facts):
+    for one in facts.skews:
         if not one.rose:
             continue
         name = one.feature
         rows = values.found & differing(facts.during.features[name], values.columns[name])
-        scope = scope_of(facts.during, rows)
+        hit = hit_value(facts.during, rows)
         yield Repair(
             kind=KIND_OF_SKEW.get(one.during.how, OTHERWISE),
             features=(name,),
             parameters=one.during.parameters,
-            statement=f"{one.statement}{f' (where {scope})' if scope else ''}; offline values put in place",
+            statement=f"{one.statement}{f' (where {hit[0]} = {hit[1]})' if hit else ''}; offline values put in place",
             fit=1.0,
-            region=_region(scope),
+            region=Region(*hit) if hit else Region(),
             share=float(rows.mean()),
             rows=rows,
             undo=_offline_values(name, facts.during, values.columns[name], rows),
         )
-
-
-def _region(scope: str) -> Region:
-    column, _, value = scope.partition(" = ")
-    return Region(column, value) if scope else Region()
 
 
 def _offline_values(name: str, sample: RowSample, column: Column, rows: Bools) -> Undo:
@@ -87,15 +70,14 @@ def decide_two_paths(facts: Facts) -> Iterable[Outcome]:
     """
     if facts.offline is None:
         return
-    found = int(facts.offline[1].found.sum())
-    pairs = compared(facts)
-    if not found or not pairs:
+    found = int(facts.offline.found.sum())
+    if not found or not facts.skews:
         reason = "none of the sampled rows, or of their features, is in the offline features"
         yield plainly("S1", "not_tested", NAME, f"not tested, because {reason}")
         return
-    if any(one.rose and one.during.how not in KIND_OF_SKEW for one in pairs):
+    if any(one.rose and one.during.how not in KIND_OF_SKEW for one in facts.skews):
         return
-    steady = [one for one in pairs if one.differs and not one.rose]
+    steady = [one for one in facts.skews if one.differs and not one.rose]
     told = f"{found:,} served rows were looked up; "
     if steady:
         most = steady[0]

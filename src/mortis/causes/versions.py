@@ -28,6 +28,7 @@ def decide_served_version(facts: Facts) -> Iterable[Outcome]:
     replayed, registered = replay(facts, facts.during), registered_version(facts)
     if registered:
         replayed = replace(replayed, logged=np.full(len(facts.during), registered, dtype=object))
+    which = "registered" if registered else "logged"
     known = answered(facts, facts.during) & replayed.at_hand()
     missed = known & ~replayed.reproduced()
     others = {version: equal & missed for version, equal in replayed.equal.items()}
@@ -36,12 +37,11 @@ def decide_served_version(facts: Facts) -> Iterable[Outcome]:
     if wrong.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
         reproduced = float(replayed.reproduced()[known].mean())
         enough = reproduced > 1 - LEAST_SHARE
-        whose = "registered" if registered else "logged"
-        result = f"the {whose} version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
+        result = f"the {which} version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
         rest = "" if enough else "; no other version at hand gives the rest"
         yield plainly("M2", "refuted" if enough else "inconclusive", name, result + rest)
         return
-    yield _wrongly_served(facts, replayed, served, wrong & known)
+    yield _wrongly_served(facts, replayed, served, wrong, float(wrong.sum() / known.sum()), which)
 
 
 def registered_version(facts: Facts) -> str | None:
@@ -57,10 +57,11 @@ def registered_version(facts: Facts) -> str | None:
     return None if logged and usual - share < RISEN else name
 
 
-def _wrongly_served(facts: Facts, replayed: Replay, served: str, wrong: Bools) -> Outcome:
-    """The outcome where some rows carry another version's answers than that of the version in `replayed.logged`."""
-    which = "registered" if registered_version(facts) else "logged"
-    share = float(wrong.sum() / (answered(facts, facts.during) & replayed.at_hand()).sum())
+def _wrongly_served(facts: Facts, replayed: Replay, served: str, wrong: Bools, share: float, which: str) -> Outcome:
+    """The outcome where a share of the rows carries another version's answers than that of the one in `replayed`.
+
+    `which` says how that one is known: "registered" or "logged".
+    """
     right = Counter(replayed.logged[wrong].tolist()).most_common(1)[0][0]
     remedy = Remedy(version=np.where(wrong, replayed.logged, ""))
     found = tried(facts, remedy)
@@ -172,8 +173,13 @@ def shares_of_versions(sample: RowSample) -> dict[str, float]:
 
 
 def scope_of(sample: RowSample, hit: Bools) -> str:
-    """The category value whose rows are the hit ones, or nearly (four in five by F1); empty where there is none."""
-    best, named = 0.8, ""
+    """The category value whose rows are the hit ones, or nearly, in words; empty where there is none."""
+    return " = ".join(hit_value(sample, hit) or ())
+
+
+def hit_value(sample: RowSample, hit: Bools) -> tuple[str, str] | None:
+    """The column and value whose rows are the hit ones, or nearly (four in five by F1); None where there is none."""
+    best, named = 0.8, None
     for name, column in sample.features.items():
         if is_number(column):
             continue
@@ -181,5 +187,5 @@ def scope_of(sample: RowSample, hit: Bools) -> str:
             inside = column == value
             f1 = 2 * float((inside & hit).sum()) / float(inside.sum() + hit.sum())
             if f1 >= best and inside.mean() < 0.95:
-                best, named = f1, f"{name} = {value}"
+                best, named = f1, (name, str(value))
     return named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from mortis.case import Case
@@ -16,6 +17,7 @@ from mortis.records import Failure, NotChecked, Window
 from mortis.rows import RowSample
 
 Answer = TypeVar("Answer")
+Source = TypeVar("Source")
 Gaps = tuple[NotChecked, ...]
 ROWS_WEIGHED = 10_000
 
@@ -36,38 +38,34 @@ class SampledRows:
     during: RowSample
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots: the rows are drawn when they are first asked for
 class Examined:
-    """A case whose failure is known: what the later steps ask about. `rows` is None without an incident window."""
+    """A case whose failure is known: what the later steps ask about."""
 
     case: Case
     engine: Engine
     ready: Ready
     profile: Profile
     failure: Failure
-    rows: SampledRows | None
+
+    @cached_property
+    def rows(self) -> SampledRows | None:
+        """At most about 10,000 rows of each window; None where there is no incident window."""
+        if self.failure.incident_window is None:
+            return None
+        return SampledRows(self._sampled(self.failure.baseline_window), self._sampled(self.failure.since_onset))
+
+    def _sampled(self, window: Window) -> RowSample:
+        table = self.engine.sample(self.ready.dataset, window, most=ROWS_WEIGHED)
+        return row_sample(table, self.ready.dataset, rows=int(self.profile.outcomes.within(window).values.sum()))
 
 
-def sample_rows(engine: Engine, ready: Ready, profile: Profile, failure: Failure) -> SampledRows | None:
-    """At most about 10,000 rows of each window; None where there is no incident window."""
-    if failure.incident_window is None:
-        return None
-
-    def sampled(window: Window) -> RowSample:
-        table = engine.sample(ready.dataset, window, most=ROWS_WEIGHED)
-        return row_sample(table, ready.dataset, rows=_rows_in(profile, window))
-
-    return SampledRows(sampled(failure.baseline_window), sampled(failure.since_onset))
+def asked(gap: NotChecked, source: Source | None, question: Callable[[Source], Answer]) -> tuple[Answer | None, Gaps]:
+    """The answer to a question about a source; the gap where the case names none, or why it can't be read now."""
+    return answered(gap.what, lambda: question(source), needs=gap.needs) if source else (None, (gap,))
 
 
-def _rows_in(profile: Profile, window: Window) -> int:
-    start, end = window.start.timestamp(), window.end.timestamp()
-    return int(profile.outcomes.where(lambda cell: start <= int(cell[0]) < end).values.sum())
-
-
-def answered(
-    what: str, question: Callable[[], Answer], *, needs: str = ""
-) -> tuple[Answer | None, tuple[NotChecked, ...]]:
+def answered(what: str, question: Callable[[], Answer], *, needs: str = "") -> tuple[Answer | None, Gaps]:
     """The question's answer; None and what is to be shown instead where it failed, so that it costs no other answer.
 
     A source that can't be reached (WorkProblem) becomes such a gap; what is wrong in the case (InputProblem) ends the

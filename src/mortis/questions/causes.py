@@ -8,7 +8,7 @@ import numpy as np
 
 from mortis.causes.facts import Facts
 from mortis.causes.scoring import decision_threshold
-from mortis.causes.weighing import weigh
+from mortis.causes.weighing import Weighed, weigh
 from mortis.engine.dataset import LABEL_AGE
 from mortis.guards import make_guards
 from mortis.integrity.corruption import propose
@@ -17,7 +17,7 @@ from mortis.outlook import unknown_cause
 from mortis.questions.answering import Allowed, Examined, Gaps, SampledRows, answered
 from mortis.questions.integrity import Integrity
 from mortis.questions.signals import Signals
-from mortis.records import Action, Answer, Cause, Evidence, Guard, Interval
+from mortis.records import Cause, Evidence, Failure, Guard, Interval
 from mortis.sources.changes import ChangesRead
 from mortis.sources.models import open_model
 
@@ -33,36 +33,43 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """The causes, best first, with what follows from them; `unexplained` is None where nothing was weighed."""
+    """The causes weighed, the guards that prove themselves, and why there are none."""
 
-    causes: tuple[Cause, ...] = ()
-    unexplained: Interval | None = None
-    answer: Answer = "unknown"
-    evidence: tuple[Evidence, ...] = ()
-    actions: tuple[Action, ...] = ()
+    weighed: Weighed
     guards: tuple[Guard, ...] = ()
     not_checked: Gaps = ()
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What the tests found."""
+        return self.weighed.evidence
 
 
 def weigh_causes(known: Examined, findings: Findings, allowed: Allowed) -> Weighing:
     """The causes with their verdicts, and the guards that prove themselves; none where there is no failure."""
-    rows = known.rows
-    if known.failure.verdict != "failure" or rows is None:
-        return Weighing()
+    rows = known.rows if known.failure.verdict == "failure" else None
+    if rows is None:
+        return Weighing(_nothing_weighed(known.failure))
 
     def ask() -> Weighing:
         facts = _facts(known, rows, findings, allowed)
         weighed = weigh(facts)
-        guards = make_guards(weighed.causes, facts)
-        return Weighing(weighed.causes, weighed.unexplained, weighed.answer, weighed.evidence, weighed.actions, guards)
+        return Weighing(weighed, make_guards(weighed.causes, facts))
 
     found, gaps = answered("causes", ask)
-    return found or Weighing((unknown_cause(),), not_checked=gaps)
+    return found or Weighing(_nothing_weighed(known.failure, unknown_cause()), not_checked=gaps)
+
+
+def _nothing_weighed(failure: Failure, *causes: Cause) -> Weighed:
+    """The answer where no test was run: all of a failure's drop is unexplained; not defined where there is none."""
+    nan = float("nan")
+    share = 1.0 if failure.verdict == "failure" else nan
+    return Weighed(causes, Interval(share, nan, nan, failure.incident.n), "unknown", (), ())
 
 
 def _facts(known: Examined, rows: SampledRows, findings: Findings, allowed: Allowed) -> Facts:
     """What the tests of causes may look at: rows of both windows, the candidate models, the corruptions that fit."""
-    case, dataset, offline = known.case, known.ready.dataset, findings.integrity.offline
+    case, dataset, skews = known.case, known.ready.dataset, findings.integrity.skews
     models = {one.version: open_model(case.root / one.file, unpickle=allowed.unpickle) for one in case.models}
     intended = intended_version(findings.integrity.registered, known.failure.since_onset)
     return Facts(
@@ -74,7 +81,8 @@ def _facts(known: Examined, rows: SampledRows, findings: Findings, allowed: Allo
         during=rows.during,
         models=models,
         repairs=propose(rows.before, rows.during, rng=np.random.default_rng(allowed.seed)),
-        offline=(offline.before, offline.during) if offline else None,
+        offline=skews.offline if skews else None,
+        skews=skews.features if skews else (),
         intended=intended.version if intended else None,
         signals=findings.signals.signals,
         changes=findings.record.changes if findings.record else None,

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from mortis.changes.review import period_of, review
 from mortis.changes.scopes import Served
-from mortis.questions.answering import Examined, Gaps, answered
+from mortis.questions.answering import Examined, Gaps, asked
 from mortis.records import Cause, Change, ErrorAnalysis, Evidence, NotChecked
 from mortis.signals.graph import CallGraph
 from mortis.sources.changes import ChangesRead, read_changes
 from mortis.sources.graph import Calls
 
-WHAT = "changes (step 4): schema, dependencies, hardware, configuration, code, deploys"
-NEEDS = "entries under `changes`: a repository, deploy events, files before and after"
+CHANGES = NotChecked(
+    "changes (step 4): schema, dependencies, hardware, configuration, code, deploys",
+    "no record of changes was handed over",
+    "entries under `changes`: a repository, deploy events, files before and after",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,8 @@ class Record:
 
 def read_record(known: Examined) -> Record:
     """The changes that the case's sources know of, not yet held against anything."""
-    case = known.case
-    if not case.changes:
-        return Record(not_checked=(NotChecked(WHAT, "no record of changes was handed over", NEEDS),))
-    period = period_of(known.failure)
-    return Record(*answered(WHAT, lambda: read_changes(case.changes, root=case.root, around=period), needs=NEEDS))
+    case, period = known.case, period_of(known.failure)
+    return Record(*asked(CHANGES, case.changes, lambda one: read_changes(one, root=case.root, around=period)))
 
 
 def review_changes(

@@ -13,7 +13,7 @@ from mortis.clarify.metrics import with_operations
 from mortis.engine import Engine
 from mortis.preparation import Ready, make_ready
 from mortis.profiles import Profile
-from mortis.questions.answering import Examined, sample_rows
+from mortis.questions.answering import Examined
 from mortis.records import Evidence, Window, iso
 
 
@@ -22,8 +22,7 @@ def examine(case: Case, engine: Engine, seed: int) -> tuple[Clarified, Examined]
     ready = make_ready(case, engine)
     profile = engine.profile(ready.dataset, ready.layout)
     clarified, ready, profile = clarify_failure(case, engine, ready, profile, seed)
-    rows = sample_rows(engine, ready, profile, clarified.failure)
-    return clarified, Examined(case, engine, ready, profile, clarified.failure, rows)
+    return clarified, Examined(case, engine, ready, profile, clarified.failure)
 
 
 def clarify_failure(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mortis.case import Case, MetricsSource, TableSource
+from mortis.case import Case, LogsSource, MetricsSource, TableSource
 from mortis.intake.windows import two_windows
-from mortis.questions.answering import Answer, Examined, Gaps, answered
+from mortis.questions.answering import Examined, Gaps, asked
 from mortis.records import Evidence, Failure, LogTemplate, NotChecked, Signal, Window
 from mortis.signals.analysis import SignalsFound, find_signals
 from mortis.signals.graph import CallGraph, Candidate
@@ -51,8 +51,8 @@ def analyse_signals(known: Examined) -> Signals:
     if known.failure.incident_window is None:
         return Signals()
     calls = calls_of(case)
-    metrics, unmeasured = _if_named(METRICS, case.metrics, lambda: _metrics(known, calls))
-    logs, unread = _if_named(LOGS, case.logs, lambda: _logs(known))
+    metrics, unmeasured = asked(METRICS, case.metrics, lambda sources: _metrics(known, sources, calls))
+    logs, unread = asked(LOGS, case.logs, lambda sources: _logs(known, sources))
     found, notes = metrics or (None, ())
     return Signals(
         signals=found.signals if found else None,
@@ -90,11 +90,6 @@ def signals_of_metrics(
     return Signals(found.signals, found.candidates, evidence=tuple(_of_metrics(found, read.notes)), calls=calls)
 
 
-def _if_named(gap: NotChecked, sources: Sequence[object], question: Callable[[], Answer]) -> tuple[Answer | None, Gaps]:
-    """The answer to a question about sources; the gap where the case names none."""
-    return answered(gap.what, question, needs=gap.needs) if sources else (None, (gap,))
-
-
 def calls_of(case: Case) -> Calls:
     """Who calls whom, as the case's graph says; empty without one."""
     return read_calls(case.graph, root=case.root) if case.graph else ()
@@ -113,12 +108,12 @@ def compared(failure: Failure) -> tuple[Window, Window]:
     return Window(failure.baseline_window.start, min(failure.baseline_window.end, start)), Window(start, incident.end)
 
 
-def _metrics(known: Examined, calls: Calls) -> tuple[SignalsFound, tuple[str, ...]]:
+def _metrics(known: Examined, sources: Sequence[MetricsSource], calls: Calls) -> tuple[SignalsFound, tuple[str, ...]]:
     """The series that moved, and what was guessed and left out on reading them."""
     baseline, incident = compared(known.failure)
     span = Window(baseline.start, incident.end)
-    sources = enumerate(known.case.metrics)
-    read = [read_metrics(one, root=known.case.root, window=span, key=f"metrics.{i}") for i, one in sources]
+    root = known.case.root
+    read = [read_metrics(one, root=root, window=span, key=f"metrics.{i}") for i, one in enumerate(sources)]
     found = find_signals(
         [series for one in read for series in one.series],
         baseline=baseline,
@@ -129,17 +124,17 @@ def _metrics(known: Examined, calls: Calls) -> tuple[SignalsFound, tuple[str, ..
     return found, tuple(note for one in read for note in one.notes)
 
 
-def _logs(known: Examined) -> LogsFound:
+def _logs(known: Examined, sources: Sequence[LogsSource]) -> LogsFound:
     baseline, incident = compared(known.failure)
     case = known.case
-    reading = read_logs(case.logs, root=case.root, baseline=baseline, incident=incident, sensitive=case.sensitive)
+    reading = read_logs(sources, root=case.root, baseline=baseline, incident=incident, sensitive=case.sensitive)
     return log_templates(reading)
 
 
 def _of_metrics(found: SignalsFound, notes: tuple[str, ...]) -> Iterator[Evidence]:
     yield Evidence("signals.metrics", "Which metrics moved in the incident?", found.statement, "tested")
     for i, one in enumerate(found.signals[:MOST_TOLD], 1):
-        told = f"{one.statement}; {one.order} the failure" if one.statement else f"{one.direction}, {one.order} it"
+        told = f"{one.statement}; {one.order} the failure"
         yield Evidence(f"signals.metric-{i}", f"{one.name}: did it move?", told, "tested")
     for i, candidate in enumerate(found.candidates, 1):
         yield Evidence(f"signals.walk-{i}", "What lies behind the symptom?", candidate.reason, "inferred")

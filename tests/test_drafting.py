@@ -20,9 +20,9 @@ from mortis.case import Case, Predictions
 from mortis.case.reading import load_yaml
 from mortis.drafting import Draft, draft_case
 from mortis.drafting.names import _NAMES, is_personal, match, plain, words
-from mortis.drafting.writing import one_line, scalar
+from mortis.drafting.writing import scalar
 from mortis.engine import Engine, open_engine
-from mortis.problems import InputProblem
+from mortis.problems import InputProblem, printable
 
 ROWS = 60
 START = datetime(2012, 3, 1, tzinfo=UTC)
@@ -548,7 +548,7 @@ def test_each_guess_is_one_line_with_its_reason(tmp_path, engine):
     roles = {"table", "time", "id", "prediction", "label", "segments"}
     assert said == {"model.task", "model.positive", "windows.baseline", *(f"predictions.{role}" for role in roles)}
     for line in draft.guesses:
-        assert line == one_line(line)
+        assert line == printable(line)
         assert line.partition(": ")[2]
 
 

@@ -45,3 +45,12 @@ def listed(words: Iterable[str], *, most: int = 12) -> str:
     words = list(words)
     shown = ", ".join(words[:most])
     return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+
+
+def printable(text: str) -> str:
+    r"""A stranger's text on one line, without signs that can't be printed.
+
+    >>> printable("numpy\n\x1b[31m 2.1"), printable("a\nb\u2028c")
+    ('numpy [31m 2.1', 'a b c')
+    """
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

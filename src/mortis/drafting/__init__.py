@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mortis.drafting.columns import open_sheet
-from mortis.drafting.writing import Section, one_line, written
+from mortis.drafting.writing import Section, written
 from mortis.engine import Engine
-from mortis.problems import InputProblem
+from mortis.problems import InputProblem, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +50,4 @@ def draft_case(tables: Sequence[str], *, root: Path, engine: Engine) -> Draft:
         "Every value below is a guess with its reason beside it: correct what is wrong, then `mortis run` this file.",
         "Lines that begin with # state nothing: they show what could be added. Paths are relative to this file.",
     )
-    return Draft(written(head, sections), tuple(one_line(line) for line in said(sections, found)))
+    return Draft(written(head, sections), tuple(printable(line) for line in said(sections, found)))

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from mortis.problems import printable
+
 _PLAIN = re.compile(r"[A-Za-z_./][\w./-]*", re.ASCII)
 _BOOLEAN_ELSEWHERE = {"y", "n"}  # PyYAML reads them as text, YAML 1.1 doesn't
 _COMMENT_COLUMN = 46
@@ -72,18 +74,9 @@ def _stays_text(value: str) -> bool:
     )
 
 
-def one_line(text: str) -> str:
-    r"""A text without line breaks and unprintable signs, as a comment or a message needs it.
-
-    >>> one_line("a\nb\u2028c")
-    'a b c'
-    """
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
-
-
 def written(head: Iterable[str], sections: Iterable[Section]) -> str:
     """The whole text of the case file."""
-    lines = [f"# {one_line(line)}".rstrip() for line in head]
+    lines = [f"# {printable(line)}".rstrip() for line in head]
     for section in sections:
         lines += ["", *(_section(section) if section.key else _entries(section.entries, indent=""))]
     return "\n".join(lines) + "\n"
@@ -104,5 +97,5 @@ def _line(entry: Entry, indent: str) -> str:
     else:
         mark = "" if indent.startswith("#") else "# "
         stated = f"{indent}{mark}{entry.key}: {entry.example}".rstrip()
-    comment = one_line(entry.comment)
+    comment = printable(entry.comment)
     return f"{stated:<{_COMMENT_COLUMN}}  # {comment}" if comment else stated

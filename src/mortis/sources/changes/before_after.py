@@ -67,12 +67,3 @@ def _beside(file: Path, root: Path) -> str:
     """Where it was looked for, and a file there that is named almost so."""
     there = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
     return f"{near(file.name, there)} (looked in {root.resolve()})"
-
-
-def plain(text: str) -> str:
-    r"""A stranger's text on one line, without control signs.
-
-    >>> plain("numpy\n\x1b[31m 2.1")
-    'numpy [31m 2.1'
-    """
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

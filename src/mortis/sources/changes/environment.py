@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mortis.case import BeforeAfter
+from mortis.problems import printable
 from mortis.records import Change, ChangedPart
-from mortis.sources.changes.before_after import Comparison, plain, read_text
+from mortis.sources.changes.before_after import Comparison, read_text
 from mortis.sources.changes.dependencies.differences import Difference, computes, differences, summarised
 from mortis.sources.changes.dependencies.packages import step
 from mortis.sources.changes.dependencies.snapshots import opened_snapshot, packages_of
@@ -68,7 +69,9 @@ def software_differences(before: Snapshot, after: Snapshot) -> Iterator[Differen
     old, new = before.python, after.python
     if old.version != new.version:
         yield Difference(
-            ChangedPart("Python", plain(old.version), plain(new.version)), "version", step(old.version, new.version)
+            ChangedPart("Python", printable(old.version), printable(new.version)),
+            "version",
+            step(old.version, new.version),
         )
     yield from _each(
         ("Python implementation", old.implementation, new.implementation),
@@ -84,7 +87,7 @@ def software_differences(before: Snapshot, after: Snapshot) -> Iterator[Differen
     known = before.settings.keys() | after.settings.keys()
     for name in sorted({*before.variables} ^ {*after.variables}):
         if name not in known:
-            gone, shown = name in before.variables, plain(name)
+            gone, shown = name in before.variables, printable(name)
             yield Difference(ChangedPart("variable", shown if gone else None, None if gone else shown), "where")
 
 
@@ -155,7 +158,7 @@ def _gib(bytes_: int) -> str:
 def _each(*compared: tuple[str, str, str]) -> Iterator[Difference]:
     """A difference for each name whose two texts differ; an empty one was not there."""
     for name, *sides in compared:
-        old, new = map(plain, sides)
+        old, new = map(printable, sides)
         if old != new:
             yield Difference(ChangedPart(name, old or None, new or None), "option")
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from mortis.sources.changes.before_after import plain
+from mortis.problems import printable
 from mortis.sources.changes.reading import word_set
 
 MASK = "***"
@@ -99,5 +99,5 @@ def one_line(text: str, *, most: int = MOST_SHOWN) -> str:
     >>> one_line("fix\x1b[31m   units\n\nby anna@example.com")
     'fix [31m units by ***'
     """
-    line = masked_text(plain(text[: 20 * most]))
+    line = masked_text(printable(text[: 20 * most]))
     return line if len(line) <= most else f"{line[: most - 1]}…"

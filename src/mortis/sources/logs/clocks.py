@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from mortis.records import Window
+from mortis.sources.times import PER_SECOND, epoch_unit
 
 CACHED_TIMES = 1 << 12
 Seconds = Callable[[str, str], int | None]
@@ -128,11 +129,9 @@ def epoch_seconds(number: float) -> int | None:
     >>> epoch_seconds(12.5) is None
     True
     """
-    for scale in (1, 1_000, 1_000_000, 1_000_000_000):
-        if 1e8 <= number / scale < 1e11:
-            seconds = int(number // scale)
-            return seconds if seconds < _LATEST else None
-    return None
+    unit = epoch_unit(number)
+    seconds = int(number // PER_SECOND[unit]) if unit else _LATEST
+    return seconds if seconds < _LATEST else None
 
 
 def _zone(offset: str) -> timezone:

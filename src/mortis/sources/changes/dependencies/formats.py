@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mortis.problems import InputProblem, listed
-from mortis.sources.changes.before_after import plain
+from mortis.problems import InputProblem, listed, printable
 from mortis.sources.changes.dependencies.documents import Document, open_document
 from mortis.sources.changes.dependencies.listings import (
     is_conda_environment,
@@ -88,12 +87,12 @@ def read_package_list(name: str, *, root: Path, key: str) -> PackageList:
 def _plain(one: Package) -> Package:
     return replace(
         one,
-        name=plain(one.name),
-        version=plain(one.version),
-        wanted=plain(one.wanted),
-        build=plain(one.build),
-        source=plain(one.source),
-        where=plain(one.where),
+        name=printable(one.name),
+        version=printable(one.version),
+        wanted=printable(one.wanted),
+        build=printable(one.build),
+        source=printable(one.source),
+        where=printable(one.where),
     )
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mortis.problems import InputProblem
-from mortis.sources.changes.before_after import plain
+from mortis.problems import InputProblem, printable
 from mortis.sources.changes.dependencies.documents import Document
 from mortis.sources.changes.dependencies.packages import Package, PackageList, canonical, one_each
 from mortis.sources.snapshot import KIND, Snapshot
@@ -34,10 +33,10 @@ def packages_of(snapshot: Snapshot) -> PackageList:
     """
     stated = (
         Package(
-            canonical(plain(one.name)),
-            plain(one.version),
+            canonical(printable(one.name)),
+            printable(one.version),
             hashes=frozenset({one.hash.replace("sha256:", "content:")} if one.hash else ()),
-            source=plain(one.source),
+            source=printable(one.source),
         )
         for one in snapshot.packages
     )

@@ -168,10 +168,8 @@ def signals(
 
     needed = {"--metrics": metrics, "--baseline": baseline, "--incident": incident}
     given = needed | {"--graph": graph, "--symptom": symptom}
+    _check_either("signals", case, "--metrics", given=given, needed=needed)
     if case is not None:
-        spare = [name for name, value in given.items() if value is not None]
-        if spare:
-            raise InputProblem(f"signals: give a CASE or --metrics, not both; leave out {case} or {listed(spare)}")
         from mortis.investigation import signals_of_case
 
         with _Progress() as watch:
@@ -179,9 +177,6 @@ def signals(
     else:
         from mortis.questions.signals import signals_of_metrics
 
-        missing = [name for name, value in needed.items() if value is None]
-        if missing:
-            raise InputProblem(f"signals: give a CASE, or all of {listed(needed)}; missing: {listed(missing)}")
         windows = str(baseline), str(incident)
         found = signals_of_metrics(str(metrics), graph=graph, symptom=symptom, windows=windows)
     if as_json:
@@ -256,12 +251,8 @@ def errors(
 
     given = {"--table": table, "--errors": errors_column, "--count": count, "--time": time}
     given |= {"--baseline": baseline, "--incident": incident}
+    _check_either("errors", case, "a table of counts", given=given, needed=given)
     if case is not None:
-        spare = [name for name, value in given.items() if value is not None]
-        if spare:
-            raise InputProblem(
-                f"errors: give a CASE or a table of counts, not both; leave out {case} or {listed(spare)}"
-            )
         from mortis.investigation import errors_of_case
 
         with _Progress() as watch:
@@ -269,9 +260,6 @@ def errors(
     else:
         from mortis.counts import errors_of_counts
 
-        missing = [name for name, value in given.items() if value is None]
-        if missing:
-            raise InputProblem(f"errors: give a CASE, or all of {listed(given)}; missing: {listed(missing)}")
         with _Progress() as watch:
             found = errors_of_counts(
                 str(table),
@@ -325,6 +313,18 @@ def schema(what: Annotated[str, typer.Argument(metavar="case|postmortem")]) -> N
     else:
         guess = near(what, ("case", "postmortem")) or ";"
         raise InputProblem(f"schema {what}: no such schema{guess} there are case, postmortem")
+
+
+def _check_either(
+    command: str, case: Path | None, instead: str, *, given: Mapping[str, str | None], needed: Mapping[str, str | None]
+) -> None:
+    """Raises InputProblem where a command has a case and what stands in its place, or neither of them whole."""
+    spare = [name for name, value in given.items() if value is not None]
+    missing = [name for name, value in needed.items() if value is None]
+    if case is not None and spare:
+        raise InputProblem(f"{command}: give a CASE or {instead}, not both; leave out {case} or {listed(spare)}")
+    if case is None and missing:
+        raise InputProblem(f"{command}: give a CASE, or all of {listed(needed)}; missing: {listed(missing)}")
 
 
 def _load(path: Path) -> Case:

@@ -16,6 +16,7 @@ import numpy as np
 from mortis.records import Window
 from mortis.signals.analysis import find_signals
 from mortis.signals.graph import CallGraph
+from mortis.sources.graph import read_calls
 from mortis.telemetry import MetricSeries
 
 LOADS = ("low_traffic", "high_traffic")
@@ -36,14 +37,6 @@ def as_series(seconds, columns):
         MetricSeries(metric, seconds, values, {"microservice": node, "statistic": statistic})
         for (node, metric, statistic), values in columns.items()
     ]
-
-
-def call_graph(path):
-    """The matrix of calls: a caller's row has a one in its callee's column."""
-    header, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines())
-    return CallGraph.of(
-        (row[0], callee) for row in rows for callee, cell in zip(header[1:], row[1:], strict=True) if float(cell)
-    )
 
 
 def window(start, stop):
@@ -76,7 +69,7 @@ def test_the_faulty_service_is_named(shared_data):
     ranks = []
     for load in LOADS:
         folder = shared_data("petshop") / load
-        graph = call_graph(folder / "graph.csv")
+        graph = CallGraph.of(read_calls("graph.csv", root=folder))
         for series, baseline, incident, symptom, cause in issues(folder):
             found = find_signals(series, baseline=baseline, incident=incident, graph=graph, symptom=symptom)
             names = [one.node for one in found.candidates]
@@ -92,7 +85,7 @@ def test_on_quiet_days_nothing_is_named(shared_data):
     silent = nothing = asked = 0
     for load in LOADS:
         folder = shared_data("petshop") / load
-        graph = call_graph(folder / "graph.csv")
+        graph = CallGraph.of(read_calls("graph.csv", root=folder))
         seconds, columns = read(folder / "noissue" / "metrics.csv")
         series = as_series(seconds, columns)
         for start in range(len(seconds) // 2, len(seconds) - ROWS + 1, ROWS):

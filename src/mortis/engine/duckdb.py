@@ -203,7 +203,7 @@ class DuckDBEngine:
 
     def columns(self, table: Table, layout: Layout) -> Profile:
         """A table without a log's roles in one bucket: its columns that the layout cuts and whose kind it knows."""
-        rows = ex.plain(ibis.table(self._schema_of(self._view(table)), name=self._view(table)), layout)
+        rows = ex.plain(self._rows(table), layout)
         layout = ex.layout_of(rows, layout)
         numbers = self._run(ex.numbers_pass(rows, layout), f"numbers of {table.name}")
         categories = {
@@ -216,9 +216,9 @@ class DuckDBEngine:
         import pyarrow as pa
 
         self._con.register("mortis_keys", pa.table({"wanted": pa.array(list(keys), pa.string())}))
-        rows = ibis.table(self._schema_of(self._view(table)), name=self._view(table))
+        rows = self._rows(table)
         plain = rows.select(row_key=ex.key(rows[key]), **{f"f:{name}": ex.feature(rows[name]) for name in features})
-        wanted = ibis.table({"wanted": "string"}, name="mortis_keys").distinct()
+        wanted = ibis.table({"wanted": "string"}, name="mortis_keys")
         try:
             return self._run(plain.semi_join(wanted, plain.row_key == wanted.wanted), f"looking up in {table.name}")
         finally:
@@ -226,7 +226,7 @@ class DuckDBEngine:
 
     def rows(self, table: Table) -> int:
         """How many rows a table has."""
-        rows = ibis.table(self._schema_of(self._view(table)), name=self._view(table))
+        rows = self._rows(table)
         return int(self._run(rows.aggregate(n=rows.count()), f"counting {table.name}").to_pylist()[0]["n"])
 
     def fingerprint(self, table: Table) -> TableFingerprint:
@@ -241,8 +241,7 @@ class DuckDBEngine:
 
     def grouped(self, table: Table, *, time: str, unit: str, sums: Sequence[str], window: Window) -> pa.Table:
         """A window's rows grouped by every other column as text, with the `sums` columns added up."""
-        view = self._view(table, text=(time,))
-        rows = ibis.table(self._schema_of(view), name=view)
+        rows = self._rows(table, text=(time,))
         second = ex.seconds(rows[time], unit)
         rows = rows.filter((second >= int(window.start.timestamp())) & (second < int(window.end.timestamp())))
         keys = [rows[c].cast("string").fill_null(NULL).name(c) for c in rows.columns if c not in (time, *sums)]
@@ -290,6 +289,11 @@ class DuckDBEngine:
 
     def _kind(self, view: str, column: str) -> Any:
         return self._schema_of(view)[column]
+
+    def _rows(self, table: Table, *, text: tuple[str, ...] = ()) -> ir.Table:
+        """A table's rows as an Ibis expression."""
+        view = self._view(table, text=text)
+        return ibis.table(self._schema_of(view), name=view)
 
     def _view(self, table: Table, *, text: tuple[str, ...] = ()) -> str:
         """The name of a view on the table, made on first use."""

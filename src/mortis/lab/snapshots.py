@@ -2,69 +2,53 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from collections.abc import Mapping
 
 from mortis.lab.lock_file import HARMLESS, PACKAGES, content_hash
+from mortis.sources.snapshot import Cpu, InstalledPackage, Memory, Python, Snapshot, System
 
 _AT_HAND = {HARMLESS.name: HARMLESS.before, "matplotlib": "3.10.5", "jupyterlab": "4.4.5", "pytest": "8.4.1"}
 _COMPUTE = ("lightgbm", "numpy", "scipy")
-_FLAGS = ["avx", "avx2", "f16c", "fma", "sse4_1", "sse4_2", "ssse3"]
+_FLAGS = ("avx", "avx2", "f16c", "fma", "sse4_1", "sse4_2", "ssse3")
 
 
 def training_snapshot() -> str:
     """The environment in which the model was trained: a workstation with what people look at results with."""
     packages = {name: PACKAGES[name] for name in _COMPUTE} | _AT_HAND
-    system = {"os": "Debian GNU/Linux 12 (bookworm)", "kernel": "6.1.0-37-amd64"}
-    return _snapshot(packages, system, cores=16, gib=64, variables=["HOME", "JUPYTER_RUNTIME_DIR", "LANG", "PATH"])
+    variables = ("HOME", "JUPYTER_RUNTIME_DIR", "LANG", "PATH")
+    return _snapshot(packages, "6.1.0-37-amd64", cores=16, gib=64, variables=variables)
 
 
 def serving_snapshot() -> str:
     """The environment in which it serves: the same libraries that compute, in a container on a smaller machine."""
-    system = {"os": "Debian GNU/Linux 12 (bookworm)", "kernel": "6.1.0-38-cloud-amd64"}
     packages = PACKAGES | {HARMLESS.name: HARMLESS.before}
-    variables = ["HOME", "LANG", "PATH", "PORT"]
-    return _snapshot(packages, system, cores=4, gib=16, variables=variables, container=["docker"])
+    variables = ("HOME", "LANG", "PATH", "PORT")
+    return _snapshot(packages, "6.1.0-38-cloud-amd64", cores=4, gib=16, variables=variables, container=("docker",))
 
 
 def _snapshot(
-    packages: dict[str, str],
-    system: dict[str, str],
+    packages: Mapping[str, str],
+    kernel: str,
     *,
     cores: int,
     gib: int,
-    variables: list[str],
-    container: list[str] | None = None,
+    variables: tuple[str, ...],
+    container: tuple[str, ...] = (),
 ) -> str:
-    """A snapshot's text, key by key in the order of `mortis snapshot`."""
-    taken: dict[str, Any] = {
-        "kind": "mortis-snapshot",
-        "schema_version": 1,
-        "python": {
-            "version": "3.12.11",
-            "implementation": "CPython",
-            "build": "main Jul 23 2025 00:34:44",
-            "compiler": "Clang 20.1.4",
-        },
-        "packages": [
-            {"name": name, "version": version, "hash": content_hash(name, version), "source": ""}
+    """A snapshot's text."""
+    return Snapshot(
+        python=Python("3.12.11", "CPython", "main Jul 23 2025 00:34:44", "Clang 20.1.4"),
+        packages=tuple(
+            InstalledPackage(name, version, content_hash(name, version), "")
             for name, version in sorted(packages.items())
-        ],
-        "system": system | {"machine": "x86_64", "libc": "glibc 2.36"},
-        "cpu": {
-            "model": "Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz",
-            "cores": cores,
-            "usable": cores,
-            "quota": 0.0,
-            "flags": _FLAGS,
-        },
-        "memory": {"total_bytes": gib << 30, "limit_bytes": 0},
-        "gpus": [],
-        "settings": {"LANG": "C.UTF-8"},
-        "encoding": "utf-8",
-        "timezone": "Etc/UTC",
-        "variables": variables,
-        "container": container or [],
-        "unread": [],
-    }
-    return json.dumps(taken, indent=2, ensure_ascii=False) + "\n"
+        ),
+        system=System("Debian GNU/Linux 12 (bookworm)", kernel, "x86_64", "glibc 2.36"),
+        cpu=Cpu("Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz", cores, cores, 0.0, _FLAGS),
+        memory=Memory(gib << 30, 0),
+        gpus=(),
+        settings={"LANG": "C.UTF-8"},
+        encoding="utf-8",
+        timezone="Etc/UTC",
+        variables=variables,
+        container=container,
+    ).to_json()

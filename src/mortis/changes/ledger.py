@@ -17,6 +17,7 @@ CLOCKS_DIFFER = timedelta(hours=1)
 _GIT = re.compile(r"git\d*\.(?P<name>.+)")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 _WORD = re.compile(r"[\w][\w./+-]*")
+_CARRIED = re.compile(r" \[git\d*\.\S+: .*\]$", re.DOTALL)  # what `_carrying` put there speaks for others
 _SHORTEST = 7
 _UNDONE = re.compile(r"\b(?:revert\w*|roll(?:s|ed|ing)?[ -]?back|undo(?:es|ne|ing)?|backs? out)\b", re.IGNORECASE)
 
@@ -32,7 +33,9 @@ def put_together(changes: Iterable[Change]) -> tuple[Change, ...]:
     named = _Named.of(ordered)
     carried = {one.id: named.carried_by(one) for one in ordered}
     inside = {other.id for others in carried.values() for other in others}
-    return tuple(_carrying(one, carried[one.id]) for one in ordered if one.id not in inside)
+    # Two deploys that differed in what they named are alike once both carry it.
+    whole = [_carrying(one, carried[one.id]) for one in ordered if one.id not in inside]
+    return tuple(sorted(_without_repeats(whole), key=order))
 
 
 def order(one: Change) -> tuple[bool, datetime, str, str, str, str]:
@@ -97,12 +100,19 @@ class _Named:
             return [other for other in self._commits(one) if _within(one, other, CLOCKS_DIFFER)]
         if name_in_git(one):
             return []  # a commit that names another says something about it
-        named = [tag for word in _words(one) for tag in self.tags.get(word, ())]
-        commits = {commit.id: commit for source in (one, *named) for commit in self._commits(source)}
-        every = (tag for tags in self.tags.values() for tag in tags)
-        tags = [tag for tag in every if tag in named or any(commit.id in commits for commit in self._commits(tag))]
-        found = {other.id: other for other in (*tags, *commits.values()) if _not_after(other, one)}
+        found: dict[str, Change] = {}
+        reached = [one]
+        while reached:  # a deploy names a tag, the tag a commit, and another tag stands on that commit
+            reached = [other for source in reached for other in self._beside(source) if _not_after(other, one)]
+            reached = [other for other in reached if other.id not in found and other.id != one.id]
+            found |= {other.id: other for other in reached}
         return sorted(found.values(), key=order)
+
+    def _beside(self, one: Change) -> list[Change]:
+        """What a deploy, a tag or a commit leads to at once: the tags and commits it names, the tags set on it."""
+        if name_in_git(one) and not is_tag(one):
+            return [tag for tags in self.tags.values() for tag in tags if one in self._commits(tag)]
+        return [*(tag for word in _words(one) for tag in self.tags.get(word, ())), *self._commits(one)]
 
     def _commits(self, one: Change) -> list[Change]:
         words = [word for word in _words(one) if _SHA.fullmatch(word) and any(sign.isdigit() for sign in word)]
@@ -130,8 +140,8 @@ def is_tag(one: Change) -> bool:
 
 
 def _words(one: Change) -> list[str]:
-    """The words of a change that may name another: those of its summary, and the commit that a tag is set on."""
-    said = [one.summary, *(part.after or "" for part in one.parts if part.name == "commit")]
+    """The words of a change that may name another: those of its own summary, and the commit that a tag is set on."""
+    said = [_CARRIED.sub("", one.summary), *(part.after or "" for part in one.parts if part.name == "commit")]
     return list(dict.fromkeys(word.rstrip(".") for text in said for word in _WORD.findall(text)))
 
 

@@ -140,7 +140,8 @@ def count_entries(
             scope = scope if len(places) < MOST_SCOPES else ()  # noqa: PLW2901  too many to be kept apart
             places.setdefault(scope, defaultdict(int))
         places[scope][number] += 1
-        if number not in firsts or seconds < firsts[number][0]:
+        first = firsts.get(number)
+        if first is None or seconds < first[0] or (seconds == first[0] and line < first[2]):
             firsts[number] = (seconds, file, line)
     return TemplateCounts(
         size,

@@ -1,0 +1,72 @@
+"""What the realistic bases draw alike: when requests come, who asks, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mortis.lab.traffic import DAY, Floats, Stretch, texts
+
+Ints = NDArray[np.int64]
+REPLICAS = ("r1", "r2", "r3")
+
+
+def moments(stretch: Stretch, daily: int, rng: np.random.Generator, *, weekend: float = 0.75) -> Ints:
+    """When requests come, in epoch seconds and in order: busier by day than by night, fewer at weekends, noisy by day."""
+    first = int(stretch.start.timestamp())
+    days = np.arange(stretch.days)
+    weekday = (first // DAY + days + 3) % 7  # day 0 of the epoch was a Thursday
+    wanted = daily * np.where(weekday >= 5, weekend, 1.0) * rng.lognormal(0, 0.04, stretch.days)
+    day = np.repeat(days, rng.poisson(wanted))
+    hours = 1 - 0.7 * np.cos(2 * np.pi * (np.arange(24) - 3) / 24)
+    hour = rng.choice(24, len(day), p=hours / hours.sum())
+    return np.sort(first + day * DAY + hour * 3600 + rng.integers(0, 3600, len(day)))
+
+
+def request_ids(prefix: str, n: int, rng: np.random.Generator) -> NDArray[np.object_]:
+    """Ids that tell nothing of the order."""
+    numbers = rng.permutation(np.arange(n, dtype=np.int64)) + 10 * n
+    return texts(np.char.add(f"{prefix}-", numbers.astype(str)))
+
+
+def drawn(shares: Mapping[str, float], n: int, rng: np.random.Generator) -> NDArray[np.object_]:
+    """Values (n,) by their shares."""
+    chances = np.array(list(shares.values()))
+    return np.array(list(shares), dtype=object)[rng.choice(len(shares), n, p=chances / chances.sum())]
+
+
+def effect(values: NDArray[np.object_], of: Mapping[str, float]) -> Floats:
+    """What each value counts for (n,); nothing where it isn't named.
+
+    >>> effect(np.array(["a", None], object), {"a": 2.0})
+    array([2., 0.])
+    """
+    return np.array([of.get(value, 0.0) for value in values], dtype=np.float64)
+
+
+def chance(logit: Floats) -> Floats:
+    """Probability by the logistic function."""
+    return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)
+
+
+def mondays(first: datetime, weeks: int) -> tuple[datetime, ...]:
+    """So many Mondays in a row, as starts of stretches."""
+    monday = first.replace(tzinfo=UTC)
+    monday -= timedelta(days=monday.weekday())
+    return tuple(monday + timedelta(weeks=i) for i in range(weeks))
+
+
+def holed(values: NDArray, share: float, rng: np.random.Generator) -> NDArray:  # type: ignore[type-arg]  either kind
+    """The values with this share of them missing."""
+    gone = rng.random(len(values)) < share
+    if values.dtype == object:
+        return np.where(gone, None, values)
+    return np.where(gone, np.nan, values)
+
+
+def later(at: Ints, days: Sequence[float] | Floats) -> Ints:
+    """Moments (n,) so many days after others."""
+    return at + (np.asarray(days) * DAY).astype(np.int64)

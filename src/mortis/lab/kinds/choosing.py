@@ -1,0 +1,24 @@
+"""What kinds of fault draw alike: which feature, whom."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mortis.lab.bases.base import Feature, FeatureKind, Service
+from mortis.lab.kinds.kind import Severity
+
+
+def a_feature(service: Service, rng: np.random.Generator, *kinds: FeatureKind) -> Feature:
+    """One of the features of these kinds, the likelier the more the model relies on it."""
+    features = service.base.of_kind(*kinds)
+    weights = np.array([one.weight**2 for one in features])
+    return features[rng.choice(len(features), p=weights / weights.sum())]
+
+
+def a_scope(service: Service, rng: np.random.Generator, severity: Severity) -> dict[str, str]:
+    """Whom a fault of the feeds reaches: one value of the first segment where mild, everybody where harsh, else either."""
+    segments = service.base.segments
+    if not segments or severity == 3 or (severity == 2 and rng.random() < 0.5):
+        return {}
+    name = next(iter(segments))
+    return {name: str(rng.choice(segments[name]))}

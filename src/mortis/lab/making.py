@@ -1,0 +1,223 @@
+"""Makes a case: requests pass the stages of serving, faults act on those they hit, and all is written to a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from mortis.lab.bases import BASES, Service, service_of
+from mortis.lab.course import Course, course_of
+from mortis.lab.kinds.kind import STAGES, Planted, Severity
+from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
+from mortis.lab.plots import PLOTS, Plot, Script
+from mortis.lab.traffic import DAY, Bools, Floats, Stretch, Traffic, in_scope, texts
+from mortis.problems import InputProblem, listed, near
+
+FEWEST_SPREADS = 4.0
+"""A fault counts as a failure where the metric falls by so many of its usual spreads."""
+ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """A fault, when it is there, and a figure (n,) in 0..1 for each request: it is hit where its own is below the strength."""
+
+    fault: Planted
+    course: Course
+    luck: Floats
+
+    def hits(self, traffic: Traffic) -> Bools:
+        """Which requests (n,) it hits."""
+        strength = self.course.strength(traffic.at) * self.fault.share
+        return in_scope(traffic, self.fault.scope) & (self.luck[traffic.row] < strength)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Incident:
+    """A script played on a service: the requests as answered, and what they would have been without the faults."""
+
+    plot: str
+    service: Service
+    script: Script
+    stretch: Stretch
+    metric: str
+    acting: tuple[Acting, ...]
+    asked: Traffic
+    traffic: Traffic
+    healthy: Traffic
+    seed: int
+    severity: Severity
+
+    @property
+    def onset(self) -> datetime:
+        """When the first fault begins; the incident window's beginning where there is none."""
+        return min((one.course.onset for one in self.acting), default=self.stretch.incident)
+
+    def served_since(self, traffic: Traffic) -> Traffic:
+        """The incident window's requests since the onset."""
+        return traffic.take(traffic.at >= max(self.onset, self.stretch.incident).timestamp())
+
+    def before(self, traffic: Traffic) -> Traffic:
+        """The baseline's requests."""
+        return traffic.take(traffic.at < self.stretch.incident.timestamp())
+
+    @property
+    def fall(self) -> float:
+        """By how much the metric is worse than it would have been, in its own unit."""
+        with_faults, without = (
+            measured(self.served_since(one), self.service.base, self.metric) for one in (self.traffic, self.healthy)
+        )
+        return with_faults - without if self.metric in WORSE_UPWARDS else without - with_faults
+
+    @property
+    def noticed(self) -> datetime:
+        """When somebody looks at it."""
+        waits = (one.fault.wait for one in self.acting if one.fault.wait is not None)
+        return self.stretch.end + next(waits, self.service.base.wait)
+
+
+def played(plot: str, base: str, seed: int, *, severity: Severity | None = None) -> Incident:
+    """An incident: the same plot, base, seed and severity give the same one.
+
+    Particulars are drawn anew, and harsher, until the fault is one that can be seen in the metric. Raises InputProblem
+    where plot or base is unknown, they don't go together, or no draw could be seen.
+    """
+    service = service_of(base)
+    chosen = _plot(plot, service)
+    stream = np.random.default_rng([seed, *hashlib.sha256(f"{plot}/{base}".encode()).digest()[:8]])
+    wanted: Severity = severity or _SEVERITIES[int(stream.integers(3))]
+    for attempt in range(ATTEMPTS):
+        rng = stream.spawn(1)[0]
+        incident = _once(chosen, service, seed, _harsher(wanted, attempt), rng)
+        if _is_seen(incident, rng):
+            return incident
+    raise InputProblem(
+        f"lab: {plot} on {base} with seed {seed} can't be seen in {service.base.metric}; take another seed"
+    )
+
+
+_SEVERITIES: tuple[Severity, ...] = (1, 2, 3)
+
+
+def _harsher(severity: Severity, attempt: int) -> Severity:
+    return _SEVERITIES[min(severity - 1 + attempt // 3, 2)]
+
+
+def _plot(name: str, service: Service) -> Plot:
+    if name not in PLOTS:
+        raise InputProblem(f"no kind is named {name!r}; there are: {listed(PLOTS, most=60)}{near(name, PLOTS)}")
+    plot = PLOTS[name]
+    if not plot.suits(service.base):
+        fitting = [one.name for one in BASES.values() if plot.suits(one)]
+        raise InputProblem(f"{name} can't be put into {service.base.name}; it can into: {listed(fitting)}")
+    return plot
+
+
+def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.random.Generator) -> Incident:
+    """The script drawn once and played, with and without its faults."""
+    for_script, for_draw, for_serving, for_times = rng.spawn(4)
+    script = plot.script(service, for_script, severity)
+    base = service.base
+    stretch = Stretch(base.starts[int(for_times.integers(len(base.starts)))])
+    asked = _answerable(base.draw(stretch, for_draw), service, script.noise, for_draw)
+    acting = tuple(_acting(one, stretch, len(asked), for_times) for one in script.faults)
+    metric = next((one.metric for one in script.faults if one.metric), base.metric)
+    # The same draws with and without the faults: only what they do differs.
+    state = for_serving.bit_generator.state
+    traffic = serve(asked, service, acting, for_serving)
+    for_serving.bit_generator.state = state
+    healthy = serve(asked, service, (), for_serving)
+    return Incident(plot.name, service, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
+
+
+def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.Generator) -> Traffic:
+    """Requests as they are asked, with all that serving fills in; `noise` above 1 makes outcomes vary from day to day."""
+    n = len(drawn)
+    latency = service.base.latency_ms * rng.lognormal(0, 0.35, n)
+    traffic = replace(
+        drawn,
+        served=dict(drawn.columns),
+        version=texts(np.full(n, service.current)),
+        served_by=texts(np.full(n, service.current)),
+        latency_ms=np.round(latency, 2),
+        row=np.arange(n),
+    )
+    return traffic if noise <= 1 else _restless(traffic, noise, rng)
+
+
+def _restless(traffic: Traffic, noise: float, rng: np.random.Generator) -> Traffic:
+    """On each day a part of the outcomes is as good as drawn by lot, more on some days than on others."""
+    day = traffic.at // DAY - traffic.at[0] // DAY
+    share = np.clip(rng.gamma(1.5, 0.02 * (noise - 1), int(day.max()) + 1), 0, 0.5)
+    lost = rng.random(len(traffic)) < share[day]
+    label = np.where(lost, rng.permutation(traffic.label), traffic.label)
+    return replace(traffic, y=label, label=label)
+
+
+def _acting(fault: Planted, stretch: Stretch, n: int, rng: np.random.Generator) -> Acting:
+    """A fault with its time: within the incident window's first week, or from the first day on."""
+    shape = fault.shapes[int(rng.integers(len(fault.shapes)))]
+    hours = int(rng.integers(0, stretch.during * 24 // 2))
+    onset = stretch.start if fault.whole_stretch else stretch.incident + timedelta(hours=hours)
+    return Acting(fault, course_of(onset, shape, rng), rng.random(n))
+
+
+def serve(asked: Traffic, service: Service, acting: Sequence[Acting], rng: np.random.Generator) -> Traffic:
+    """The requests with their answers, records and labels, as they pass the stages one after another."""
+    streams = dict(zip(STAGES, rng.spawn(len(STAGES)), strict=True))
+    traffic = asked
+    for stage in STAGES:
+        if stage == "served":
+            traffic = replace(traffic, served=dict(traffic.columns))
+        if stage == "scored":
+            traffic = _scored(traffic, service)
+        if stage == "decided":
+            traffic = _decided(traffic, service)
+        for one in acting:
+            step = one.fault.steps.get(stage)
+            if step:
+                traffic = step(traffic, one.hits(traffic), service, streams[stage])
+    return traffic
+
+
+def _scored(traffic: Traffic, service: Service) -> Traffic:
+    """The score of each by the version that serves it; where there is no model, the base has drawn them."""
+    if not service.models:
+        return traffic
+    score = np.full(len(traffic), np.nan)
+    for version in np.unique(traffic.served_by.astype(str)):
+        mine = traffic.served_by == version
+        features = {one.name: traffic.served[one.name][mine] for one in service.base.features}
+        score[mine] = service.scores(features, str(version))
+    return replace(traffic, score=score)
+
+
+def _decided(traffic: Traffic, service: Service) -> Traffic:
+    if service.base.task == "binary":
+        return replace(traffic, prediction=(traffic.score >= service.base.threshold).astype(np.float64))
+    return replace(traffic, prediction=traffic.score)
+
+
+def _is_seen(incident: Incident, rng: np.random.Generator) -> bool:
+    """Whether the faults show in the metric beyond what it varies by; true of a healthy case."""
+    if not incident.acting:
+        return True
+    base, healthy = incident.service.base, incident.before(incident.healthy)
+    spread = usual_spread(healthy, base, incident.metric, days=incident.stretch.during, rng=rng)
+    return incident.fall >= FEWEST_SPREADS * spread
+
+
+def share_of_drop(incident: Incident) -> Iterator[float]:
+    """For each fault the part of the fall that would not be there without it, the others as they are."""
+    for one in incident.acting:
+        others = tuple(other for other in incident.acting if other is not one)
+        if not others:
+            yield 1.0
+            continue
+        rng = np.random.default_rng(incident.seed)
+        without = replace(incident, traffic=serve(incident.asked, incident.service, others, rng))
+        yield 1 - without.fall / incident.fall

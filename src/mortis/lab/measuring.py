@@ -1,0 +1,96 @@
+"""What a metric is on made requests, worked out plainly and apart from the product, so that one can check the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from mortis.lab.bases.base import Base
+from mortis.lab.traffic import DAY, Floats, Traffic
+
+_DRAWS = 60
+Metric = Callable[[Traffic, Base], float]
+
+
+def _precision(traffic: Traffic, base: Base) -> float:  # noqa: ARG001  all metrics are asked alike
+    return float(np.mean(traffic.label[traffic.prediction == 1] == 1))
+
+
+def _recall(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
+    return float(np.mean(traffic.prediction[traffic.label == 1] == 1))
+
+
+def _f1(traffic: Traffic, base: Base) -> float:
+    precision, recall = _precision(traffic, base), _recall(traffic, base)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _accuracy(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
+    return float(np.mean(traffic.prediction == traffic.label))
+
+
+def _mae(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
+    return float(np.mean(np.abs(traffic.prediction - traffic.label)))
+
+
+def _mean_score(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
+    return float(np.mean(traffic.score))
+
+
+def _latency(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
+    return float(np.quantile(traffic.latency_ms, 0.95))
+
+
+def _ndcg(traffic: Traffic, base: Base, *, most: int = 10) -> float:
+    """Mean over the queries that have anything relevant; ties in the order of the rows.
+
+    Source: Järvelin, Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques.
+    """
+    query = np.unique(traffic.columns[base.group].astype(str), return_inverse=True)[1]
+    served, best = (
+        _discounted(query, traffic.label, order, most)
+        for order in (np.lexsort((-traffic.score, query)), np.lexsort((-traffic.label, query)))
+    )
+    return float(np.mean(served[best > 0] / best[best > 0]))
+
+
+def _discounted(query: np.ndarray, gain: Floats, order: np.ndarray, most: int) -> Floats:  # type: ignore[type-arg]
+    first = np.searchsorted(query[order], query[order])
+    place = np.arange(len(order)) - first
+    worth = np.where(place < most, gain[order] / np.log2(place + 2), 0.0)
+    return np.bincount(query[order], weights=worth)
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "precision": _precision,
+        "recall": _recall,
+        "f1": _f1,
+        "accuracy": _accuracy,
+        "mae": _mae,
+        "mean_score": _mean_score,
+        "latency_p95": _latency,
+        "ndcg@10": _ndcg,
+    }
+)
+"""The metrics that cases are about, by the product's names."""
+
+WORSE_UPWARDS = frozenset({"mae", "latency_p95"})
+
+
+def measured(traffic: Traffic, base: Base, metric: str) -> float:
+    """The metric of the requests whose outcome is recorded, NaN where there are none to judge."""
+    judged = traffic if metric in ("latency_p95", "mean_score") else traffic.take(~np.isnan(traffic.label))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return METRICS[metric](judged, base) if len(judged) else float("nan")
+
+
+def usual_spread(traffic: Traffic, base: Base, metric: str, *, days: int, rng: np.random.Generator) -> float:
+    """By how much the metric of so many days differs from time to time: the spread over draws of whole days."""
+    day = traffic.at // DAY
+    every = np.unique(day)
+    parts = {one: np.flatnonzero(day == one) for one in every}
+    drawn = (np.concatenate([parts[one] for one in rng.choice(every, days)]) for _ in range(_DRAWS))
+    return float(np.nanstd([measured(traffic.take(places), base, metric) for places in drawn]))

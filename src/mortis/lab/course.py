@@ -19,7 +19,7 @@ BLOCK = DAY // 4
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """From `onset` on; gradual: growing to full strength over `ramp` days; intermittent: where `blocks` (in turn) say so."""
+    """From `onset` on; gradual: growing to its full over `ramp` days; intermittent: where `blocks`, in turn, say so."""
 
     onset: datetime
     shape: Shape = "abrupt"
@@ -37,14 +37,14 @@ class Course:
         since = np.asarray(at, dtype=np.float64) - self.onset.timestamp()
         there = since >= 0
         if self.shape == "gradual":
-            return np.where(there, np.clip(since / (self.ramp * DAY), 0, 1), 0.0)
+            return np.asarray(np.clip(since / (self.ramp * DAY), 0, 1) * there)
         if self.shape == "intermittent":
             block = np.maximum(since, 0).astype(np.int64) // BLOCK
             return (there & np.asarray(self.blocks)[block % len(self.blocks)]).astype(np.float64)
-        return there.astype(np.float64)
+        return np.asarray(there, dtype=np.float64)
 
 
 def course_of(onset: datetime, shape: Shape, rng: np.random.Generator) -> Course:
-    """A course whose particulars are drawn; an intermittent fault is there at its onset, and more than half of the time."""
+    """A course whose particulars are drawn; an intermittent fault is there at its onset and most of the time."""
     blocks = (True, *(bool(one) for one in rng.random(59) < 0.6))
     return Course(onset, shape, float(rng.uniform(2, 5)), blocks if shape == "intermittent" else ())

@@ -24,7 +24,7 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """A fault, when it is there, and a figure (n,) in 0..1 for each request: it is hit where its own is below the strength."""
+    """A fault, when it is there, and a figure (n,) in 0..1 for each request, which is hit where the strength is more."""
 
     fault: Planted
     course: Course
@@ -135,7 +135,7 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
 
 
 def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.Generator) -> Traffic:
-    """Requests as they are asked, with all that serving fills in; `noise` above 1 makes outcomes vary from day to day."""
+    """Requests as asked, with all that serving fills in; `noise` above 1 makes outcomes vary from day to day."""
     n = len(drawn)
     latency = service.base.latency_ms * rng.lognormal(0, 0.35, n)
     traffic = replace(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mortis.lab.bases.base import Base
-from mortis.lab.traffic import DAY, Floats, Traffic
+from mortis.lab.traffic import DAY, Column, Floats, Traffic
 
 _DRAWS = 60
 Metric = Callable[[Traffic, Base], float]
@@ -56,11 +56,11 @@ def _ndcg(traffic: Traffic, base: Base, *, most: int = 10) -> float:
     return float(np.mean(served[best > 0] / best[best > 0]))
 
 
-def _discounted(query: np.ndarray, gain: Floats, order: np.ndarray, most: int) -> Floats:  # type: ignore[type-arg]
+def _discounted(query: Column, gain: Floats, order: Column, most: int) -> Floats:
     first = np.searchsorted(query[order], query[order])
     place = np.arange(len(order)) - first
     worth = np.where(place < most, gain[order] / np.log2(place + 2), 0.0)
-    return np.bincount(query[order], weights=worth)
+    return np.asarray(np.bincount(query[order], weights=worth), dtype=np.float64)
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(

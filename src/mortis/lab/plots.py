@@ -22,8 +22,8 @@ Source = str
 class Script:
     """A plot with its particulars drawn: the faults, the right answer, and what is around them.
 
-    `noise` multiplies what the metric varies by from day to day; `needed` are sources withheld without which nobody could
-    tell; `amplifier` is a change after the onset that widens the first fault's reach.
+    `noise` multiplies what the metric varies by from day to day; `needed` are sources withheld without which nobody
+    could tell; `amplifier` is a change after the onset that widens the first fault's reach.
     """
 
     faults: tuple[Planted, ...]
@@ -35,7 +35,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot: its name, which is the kind's id where one kind of fault is all, its meaning, and how a script is drawn."""
+    """A plot: its name (the kind's id where one kind of fault is all), its meaning, and how a script is drawn."""
 
     name: str
     meaning: str

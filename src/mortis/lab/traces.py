@@ -24,7 +24,7 @@ ChangeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MetricTrace:
-    """While the fault is there, a metric such as "features.error_rate" is what it would be, times `times`, plus `plus`."""
+    """While the fault is there, a metric such as "features.error_rate" is its usual value × `times` + `plus`."""
 
     metric: str
     times: float = 1.0
@@ -48,8 +48,8 @@ class LogTrace:
 class ChangeTrace:
     """The change that brought the fault, a few minutes before it: what its record says, of which service.
 
-    With `before` and `after` the case holds a pair of files: settings (flat or nested mappings) for a config, columns with
-    their types for a schema, packages with their versions for a dependency or an environment. A change with
+    With `before` and `after` the case holds a pair of files: settings (flat or nested mappings) for a config, columns
+    with their types for a schema, packages with their versions for a dependency or an environment. A change with
     `recorded` False left no record: somebody did it by hand.
     """
 

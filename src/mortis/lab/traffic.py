@@ -1,4 +1,4 @@
-"""The requests that a service answered over some weeks: what was asked, served, scored, decided, logged and labelled."""
+"""The requests that a service answered over some weeks: asked, served, scored, decided, logged and labelled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The weeks that a case tells of: served from `start` on, the incident's window after `before` days, for `during`."""
+    """The weeks that a case tells of: served from `start` on; after `before` days the incident's window, of `during`."""
 
     start: datetime
     before: int = 28
@@ -47,11 +47,11 @@ class Stretch:
 class Traffic:
     """Requests in the order of time, one row each; every array has their number n.
 
-    `columns` are the true values of features and segments, `served` what the model is asked with and the log keeps: doubles
-    (NaN for null) or texts (None for null). `y` is what really came of each, `label` what is recorded as that (0 and 1,
-    or a figure; NaN where none ever comes), at `labelled` in epoch seconds, as is `at`. `served_by` is the version that
-    scores, `version` the one that the log names. `score` and `prediction` are the service's answers, NaN until they are
-    given. `row` is each one's place among the requests as they were first asked: repeats share it.
+    `columns` are the true values of features and segments, `served` what the model is asked with and the log keeps:
+    doubles (NaN for null) or texts (None for null). `y` is what really came of each, `label` what is recorded as that
+    (0 and 1, or a figure; NaN where none ever comes), at `labelled` in epoch seconds, as is `at`. `served_by` is the
+    version that scores, `version` the one that the log names. `score` and `prediction` are the service's answers, NaN
+    until they are given. `row` is each one's place among the requests as they were first asked: repeats share it.
     """
 
     ids: NDArray[np.object_]

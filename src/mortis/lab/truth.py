@@ -19,8 +19,9 @@ FILE = "truth.json"
 class PlantedTruth:
     """A fault as it was put in: the catalogue's id, what a diagnosis has to name, since when, how, and whom it reached.
 
-    `share` is the part (0..1) of the incident window's requests since the onset that it hit, `share_of_drop` the part of
-    the metric's fall that would not be there without it. `change` names the record of what brought it ("kind: tag").
+    `share` is the part (0..1) of the incident window's requests since the onset that it hit, `share_of_drop` the part
+    of the metric's fall that would not be there without it. `change` names the record of what brought it ("kind:
+    tag").
     """
 
     kind: str
@@ -39,9 +40,9 @@ class PlantedTruth:
 class CaseTruth:
     """The truth about a case: what was asked for, the right answer, and what was put in.
 
-    `baseline`, `incident` and `without` are the metric of the windows as served (the incident's since the onset), and of
-    the incident without any fault, all labels known. `decoys` name the changes laid out to mislead, `withheld` the sources
-    that were not handed over, `needed` those of them without which the right answer is "unknown".
+    `baseline`, `incident` and `without` are the metric of the windows as served (the incident's since the onset), and
+    of the incident without any fault, all labels known. `decoys` name the changes laid out to mislead, `withheld` the
+    sources that were not handed over, `needed` those of them without which the right answer is "unknown".
     """
 
     plot: str

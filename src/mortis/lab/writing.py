@@ -238,7 +238,7 @@ def _truth(incident: Incident, around: _Around) -> CaseTruth:
         incident.served_since(incident.traffic),
         incident.served_since(incident.healthy),
     )
-    figures = (round(measured(one, base, incident.metric), 6) for one in windows)
+    baseline, during, without = (round(measured(one, base, incident.metric), 6) for one in windows)
     shares = share_of_drop(incident)
     planted = zip(incident.acting, shares, around.causes, strict=True)
     return CaseTruth(
@@ -248,7 +248,9 @@ def _truth(incident: Incident, around: _Around) -> CaseTruth:
         incident.severity,
         incident.script.answer,
         incident.metric,
-        *figures,
+        baseline,
+        during,
+        without,
         faults=tuple(_planted(incident, one, share, cause) for one, share, cause in planted),
         decoys=around.decoys,
         withheld=around.withheld,

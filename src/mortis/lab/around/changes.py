@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import numpy as np
 import yaml
 
 from mortis.lab.bases.base import Base
 from mortis.lab.traces import ChangeTrace
 from mortis.lab.traffic import Stretch
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LEAD = (6, 40)
 """Minutes by which a change comes before the fault that it brings, from and to."""
@@ -71,7 +74,7 @@ def ordinary(stretch: Stretch, n: int, rng: np.random.Generator) -> tuple[Record
 def misleading(
     onset: datetime, base: Base, scope: Mapping[str, str], others: Sequence[str], rng: np.random.Generator
 ) -> Recorded:
-    """A change within the hours before a fault that can't have brought it: it reached others, or no one the model meets."""
+    """A change in the hours before a fault that can't have brought it: it reached others, or nothing of the model's."""
     at = int((onset - timedelta(minutes=int(rng.integers(45, 180)))).timestamp())
     column = next(iter(base.segments), "")
     if others and column in scope:
@@ -112,7 +115,7 @@ def _requirements(packages: Mapping[str, object]) -> str:
 
 
 def _snapshot(parts: Mapping[str, object]) -> str:
-    """What `mortis snapshot` would have recorded: "cpu", "gpu", "driver" and "TZ" beside packages with their versions."""
+    """What `mortis snapshot` would have recorded: "cpu", "gpu", "driver", "TZ", and packages with their versions."""
     from mortis.sources.snapshot import Cpu, Gpu, InstalledPackage, Memory, Python, Snapshot, System
 
     said = {name: str(value) for name, value in parts.items()}

@@ -10,7 +10,7 @@ import numpy as np
 
 from mortis.lab.course import Course
 from mortis.lab.traces import MetricTrace
-from mortis.lab.traffic import DAY, Floats, Stretch
+from mortis.lab.traffic import DAY, Column, Floats, Stretch
 
 STEP = 600
 MEMORY = 0.7
@@ -107,7 +107,7 @@ def series_of(
     return found | {name: np.clip(found[name], 0, usual.most) for name, usual in METRICS.items()}
 
 
-def load_of(seconds: np.ndarray) -> Floats:  # type: ignore[type-arg]  whole seconds or fractions
+def load_of(seconds: Column) -> Floats:
     """How busy it is, about 1: least by night, less at weekends."""
     angle = 2 * np.pi * (seconds % DAY) / DAY
     day = 1 - 0.55 * np.cos(angle - 2 * np.pi * 3 / 24)

@@ -23,7 +23,7 @@ class Boosted:
     suffix: str = ".txt"
 
     def score(self, columns: Columns) -> Floats:
-        """Probability of the positive class or predicted figure (n,); a category unseen in training counts as missing."""
+        """Probability of the positive class or predicted figure (n,); an unseen category counts as missing."""
         booster = _library().Booster(model_str=self.text)
         found = booster.predict(coded(columns, self.features, self.vocabulary), num_threads=1)
         return np.asarray(found, dtype=np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 from mortis.lab.bases.base import Base, Feature, Model
 from mortis.lab.bases.boosting import boosted
 from mortis.lab.bases.drawing import REPLICAS, chance, drawn, effect, holed, later, moments, mondays, request_ids
-from mortis.lab.traffic import Floats, Stretch, Traffic
+from mortis.lab.traffic import Columns, Floats, Stretch, Traffic
 
 _REGIONS = {"north": 0.34, "south": 0.27, "east": 0.22, "west": 0.17}
 _CHANNELS = {"web": 0.52, "app": 0.33, "branch": 0.15}
@@ -56,7 +56,7 @@ def _draw(stretch: Stretch, rng: np.random.Generator) -> Traffic:
     return Traffic(request_ids("loan", n, rng), at, columns, y, y, labelled)
 
 
-def _logit(columns: Mapping[str, np.ndarray], income: Floats) -> Floats:  # type: ignore[type-arg]  either kind of column
+def _logit(columns: Columns, income: Floats) -> Floats:
     known = columns["months_known"]
     used = np.nan_to_num(columns["utilization"], nan=0.55)
     logit = -2.1 + 4.2 * (used - 0.4) + 3.2 * (columns["debt_ratio"] - 0.35) - 1.1 * np.log(income / 2_400)

@@ -16,7 +16,7 @@ def a_feature(service: Service, rng: np.random.Generator, *kinds: FeatureKind) -
 
 
 def a_scope(service: Service, rng: np.random.Generator, severity: Severity) -> dict[str, str]:
-    """Whom a fault of the feeds reaches: one value of the first segment where mild, everybody where harsh, else either."""
+    """Whom a fault of the feeds reaches: one value of the first segment where mild, all where harsh, else either."""
     segments = service.base.segments
     if not segments or severity == 3 or (severity == 2 and rng.random() < 0.5):
         return {}

@@ -24,9 +24,9 @@ Step = Callable[[Traffic, Bools, Service, np.random.Generator], Traffic]
 STAGES: tuple[Stage, ...] = ("asked", "served", "routed", "scored", "decided", "logged", "labelled")
 """In the order in which a request meets them.
 
-asked: the world is another one (columns, y); served: what the model is asked with (served); routed: which version scores
-(served_by); scored: the score; decided: the prediction from it; logged: which rows the log keeps, and latency; labelled:
-what is recorded as the outcome, and when.
+asked: the world is another one (columns, y); served: what the model is asked with (served); routed: which version
+scores (served_by); scored: the score; decided: the prediction from it; logged: which rows the log keeps, and latency;
+labelled: what is recorded as the outcome, and when.
 """
 
 
@@ -35,11 +35,12 @@ class Planted:
     """A fault with its particulars: where (`scope`: columns and their values, empty for all), in what way over time.
 
     `steps` say what it does at which stages. `features`, `parameters` and `version` are what a diagnosis has to name.
-    `metric` is what it makes fail, the base's own where empty. `share` (0..1) of the requests in scope are hit, those of
-    one replica for instance. With `whole_stretch` it was there from the first day, as a fault of measuring may be.
+    `metric` is what it makes fail, the base's own where empty. `share` (0..1) of the requests in scope are hit, those
+    of one replica for instance. With `whole_stretch` it was there from the first day, as a fault of measuring may be.
 
-    Where they are given: `offline` hands over the training pipeline's values (the true columns, by id), `wait` is how long after
-    the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says the metric should be.
+    Where they are given: `offline` hands over the training pipeline's values (the true columns, by id), `wait` is how
+    long after the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says
+    the metric should be.
     """
 
     kind: str
@@ -62,8 +63,8 @@ class Planted:
 class Kind:
     """A kind of fault: the catalogue's id, what it means, the traces its entry names, and how one is drawn.
 
-    `plant` draws the particulars for a service, mild for severity 1 and harsh for 3; `suits` says into which bases it can
-    be put.
+    `plant` draws the particulars for a service, mild for severity 1 and harsh for 3; `suits` says into which bases it
+    can be put.
     """
 
     id: str

@@ -40,7 +40,7 @@ class Course:
             return np.asarray(np.clip(since / (self.ramp * DAY), 0, 1) * there)
         if self.shape == "intermittent":
             block = np.maximum(since, 0).astype(np.int64) // BLOCK
-            return (there & np.asarray(self.blocks)[block % len(self.blocks)]).astype(np.float64)
+            return np.asarray(there & np.asarray(self.blocks)[block % len(self.blocks)], dtype=np.float64)
         return np.asarray(there, dtype=np.float64)
 
 

@@ -20,11 +20,12 @@ from mortis.problems import InputProblem, listed, near
 FEWEST_SPREADS = 4.0
 """A fault counts as a failure where the metric falls by so many of its usual spreads."""
 ATTEMPTS = 8
+SEVERITIES: tuple[Severity, ...] = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """A fault, when it is there, and a figure (n,) in 0..1 for each request, which is hit where the strength is more."""
+    """A fault, when it is there, and figures (n,) in 0..1 for each request: hit where the strength is more."""
 
     fault: Planted
     course: Course
@@ -89,7 +90,7 @@ def played(plot: str, base: str, seed: int, *, severity: Severity | None = None)
     service = service_of(base)
     chosen = _plot(plot, service)
     stream = np.random.default_rng([seed, *hashlib.sha256(f"{plot}/{base}".encode()).digest()[:8]])
-    wanted: Severity = severity or _SEVERITIES[int(stream.integers(3))]
+    wanted: Severity = severity or SEVERITIES[int(stream.integers(3))]
     for attempt in range(ATTEMPTS):
         rng = stream.spawn(1)[0]
         incident = _once(chosen, service, seed, _harsher(wanted, attempt), rng)
@@ -100,11 +101,8 @@ def played(plot: str, base: str, seed: int, *, severity: Severity | None = None)
     )
 
 
-_SEVERITIES: tuple[Severity, ...] = (1, 2, 3)
-
-
 def _harsher(severity: Severity, attempt: int) -> Severity:
-    return _SEVERITIES[min(severity - 1 + attempt // 3, 2)]
+    return SEVERITIES[min(severity - 1 + attempt // 3, 2)]
 
 
 def _plot(name: str, service: Service) -> Plot:

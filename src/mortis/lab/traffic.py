@@ -21,7 +21,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The weeks that a case tells of: served from `start` on; after `before` days the incident's window, of `during`."""
+    """The weeks that a case tells of: served from `start` on; after `before` days the incident's window of `during`."""
 
     start: datetime
     before: int = 28

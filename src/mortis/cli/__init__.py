@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mortis.cli import lab
 from mortis.problems import InputProblem, Problem, WorkProblem, listed, near
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(lab.app)
 
 INTERRUPTED = 130
 CaseArgument = Annotated[Path, typer.Argument(metavar="CASE", help="The case file (incident.yaml), or its folder.")]

@@ -104,7 +104,7 @@ def _seen(case: Mapping[str, Any], folder: Path, truth: CaseTruth) -> _Seen:
 
 
 def _counted(values: NDArray[Any], day: NDArray[np.int64], usual: NDArray[np.bool_]) -> Counts:
-    """Rows by day and bin: a category's values, or twenty parts of the usual numbers; missing ones in a bin of their own."""
+    """Rows by day and bin: a category's values, or twenty parts of the usual numbers; those missing apart."""
     if values.dtype == object:
         code = np.unique(values.astype(str), return_inverse=True)[1]
     else:

@@ -17,7 +17,7 @@ def score_lines(score: Score) -> Iterator[str]:
         yield f"{score.unmade} of them could not be made so that the fault shows, and count for nothing"
     yield from (f"the program broke on {one}" for one in score.broke)
     yield ""
-    yield from (f"{name:<46} {figure}" for name, figure in _overall(score))
+    yield from (f"{name:<46} {figure}" for name, figure in overall(score))
     yield ""
     yield f"{'kind':<10} {'first':>9} {'in three':>9} {'feature':>9} {'figures':>9}   meaning"
     for one in score.kinds:
@@ -38,7 +38,8 @@ def score_lines(score: Score) -> Iterator[str]:
         yield f"  {true:<12} {', '.join(f'{answer} {n}' for answer, n in answers.items())}"
 
 
-def _overall(score: Score) -> Iterator[tuple[str, str]]:
+def overall(score: Score) -> Iterator[tuple[str, str]]:
+    """What is asked over all cases, and the answers."""
     yield "right cause first", told(score.first)
     yield "right causes among the first three", told(score.among)
     yield "right features, where there are any to name", told(score.feature)

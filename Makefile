@@ -1,7 +1,7 @@
 # Every target sets up what it needs, inside this folder: python3 (3.11 or newer), make and git are enough.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs test-lowest lock hooks clean
+.PHONY: help demo test check format bench lab docs test-lowest lock hooks clean
 
 BENCHMARKS := engine investigation slices onset_coverage healthy ledger
 
@@ -35,6 +35,9 @@ format: $(READY) ## Format the code and mend what the linter can mend by itself
 
 bench: $(READY) ## Run the benchmarks
 	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit; done
+
+lab: $(READY) ## Score the diagnosis over 300 made cases and renew its page in the docs
+	@$(BIN)/mortis lab score --cases 300 --seed 5000 --jobs 2 --page docs/score.md
 
 docs: $(READY) ## Build the documentation into site/; a warning is an error
 	$(BIN)/zensical build --clean --strict

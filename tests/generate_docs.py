@@ -22,13 +22,20 @@ SHORTEST_MESSAGE = 12  # a shorter one only passes another's words on
 
 
 def commands() -> dict[str, Any]:
-    """Every command of the program by name, as Click knows it."""
+    """Every command of the program by name, those of a group by both names, as Click knows them."""
     from typer.main import get_command
 
     from mortis.cli import app
 
-    group: Any = get_command(app)
-    return dict(group.commands)
+    return dict(_within(get_command(app)))
+
+
+def _within(group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {inner}", one) for inner, one in _within(command))
+        else:
+            yield name, command
 
 
 def cli_reference() -> str:
@@ -95,6 +102,19 @@ def _metric_row(name: str, task: Any) -> tuple[str, ...]:
     definition = re.sub(r"in the first 10$", "in the first K", definition) if number else metric.definition
     better = "either way" if metric.two_sided else {"up": "higher", "down": "lower"}[metric.better]
     return (f"{shown}, the usual one" if usual else shown, definition, metric.error_means, better)
+
+
+def lab_kinds() -> str:
+    """Every kind of incident and every base that the lab knows, as Markdown."""
+    from mortis.lab.bases import BASES
+    from mortis.lab.kinds import KINDS
+    from mortis.lab.plots import PLOTS
+
+    traces = {name: kind.traces for name, kind in KINDS.items()}
+    kinds = [(f"`{one.name}`", one.meaning, traces.get(one.name, "–")) for one in PLOTS.values()]
+    bases = [(f"`{one.name}`", one.meaning, f"`{one.metric}`") for one in BASES.values()]
+    tables = (_table(("kind", "what goes wrong", "traces"), kinds), _table(("base", "service", "metric"), bases))
+    return "\n\n".join(tables)
 
 
 def causes_catalogue() -> str:
@@ -164,6 +184,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "commands": ("docs/cli.md", cli_reference),
+    "kinds": ("docs/lab.md", lab_kinds),
     "metrics": ("docs/metrics.md", metrics_tables),
     "messages": ("docs/errors.md", messages),
     "causes": ("docs/causes.md", causes_catalogue),

@@ -140,8 +140,7 @@ class TestMix:
     def test_families_have_their_shares(self):
         found = planned(1240, 1)
         families = [PLOTS[one.plot].family or one.plot for one in found]
-        wanted = {**SHARES, **BESIDES}
-        for name, share in wanted.items():
+        for name, share in [*SHARES.items(), *BESIDES.items()]:
             assert families.count(name) == pytest.approx(10 * share, abs=1)
 
     def test_the_halves_of_the_seeds_share_no_case(self):
@@ -172,6 +171,7 @@ def found():
 class TestScore:
     def test_a_case_alone_has_the_same_outcome(self, found):
         again = outcome(found[0].planned)
+        assert again.judged
         assert replace(again.judged, seconds=0) == replace(found[0].judged, seconds=0)
         assert again.guessed == found[0].guessed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -18,7 +18,7 @@ from mortis.document.comparison import comparison
 from mortis.document.limits import LEVELS, Limits, cut_text, left_out, shortened, weight
 from mortis.document.svg import Axis, clean
 from mortis.document.timeline import Mark, timeline
-from mortis.records import ConfusionCell, Evidence, Interval, Postmortem, Slice
+from mortis.records import Cause, ConfusionCell, Evidence, Interval, Postmortem, Slice
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -153,7 +153,7 @@ def _selections(shown: Postmortem) -> dict[str, Any]:
     standing = ("confirmed", "supported", "inconclusive")
     found = {
         "standing": [cause for cause in looked_at if cause.verdict in standing],
-        "refuted": [cause for cause in looked_at if cause.verdict == "refuted"],
+        "refuted": _alike(cause for cause in looked_at if cause.verdict == "refuted"),
         "untested": [cause for cause in looked_at if cause.verdict == "not_tested"],
         "unknown": [cause for cause in shown.causes if cause.id == "unknown"],
         "first_of_query": wording.first_of_query(shown.evidence),
@@ -162,6 +162,15 @@ def _selections(shown: Postmortem) -> dict[str, Any]:
         "about": lambda *topics: wording.about(shown.evidence, *topics),
     }
     return found | {"changes": {change.id: place for place, change in enumerate(shown.changes, start=1)}}
+
+
+def _alike(causes: Iterable[Cause]) -> list[list[Cause]]:
+    """Causes that one test with one result ruled out, put together where the first of them stands."""
+    groups: dict[object, list[Cause]] = {}
+    for cause in causes:
+        bare = not (cause.features or cause.scope or cause.parameters or cause.share_of_drop or cause.changes)
+        groups.setdefault((cause.test, cause.confidence) if cause.test and bare else cause.id, []).append(cause)
+    return list(groups.values())
 
 
 def slice_chart(found: Slice, axis: Axis | None) -> str:

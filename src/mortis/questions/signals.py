@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mortis.case import Case, LogsSource, MetricsSource, TableSource
 from mortis.intake.windows import two_windows
+from mortis.problems import InputProblem
 from mortis.questions.answering import Examined, Gaps, asked
 from mortis.records import Evidence, Failure, LogTemplate, NotChecked, Signal, Window
 from mortis.signals.analysis import SignalsFound, find_signals
@@ -77,8 +78,12 @@ def signals_of_metrics(
     where a table, a window or the symptom can't be what it is said to be.
     """
     baseline, incident = two_windows(windows)
+    if baseline.start > incident.start:
+        raise InputProblem(
+            f"--baseline {baseline} comes after --incident {incident}; what moved is held against what came before it"
+        )
     calls = read_calls(graph, root=Path(), key="--graph") if graph else ()
-    span = Window(min(baseline.start, incident.start), max(baseline.end, incident.end))
+    span = Window(baseline.start, incident.end)
     read = read_metrics(MetricsSource(table=table), root=Path(), window=span, key="--metrics")
     found = find_signals(
         read.series,

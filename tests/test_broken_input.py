@@ -465,7 +465,7 @@ FILES = [
         "log.csv",
         as_csv(with_line(30_000, lambda line: line + ",9"), copies=13),
     ),
-    logged("JSON that breaks off", "log.jsonl line 502: unexpected character; mend that row", "log.jsonl", bad_json),
+    logged("JSON that breaks off", "log.jsonl line 501: unexpected character; mend that row", "log.jsonl", bad_json),
 ]
 
 COLUMNS_HELD = [

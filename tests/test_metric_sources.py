@@ -6,6 +6,7 @@ import csv
 import gzip
 import math
 import os
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -856,12 +857,27 @@ class TestBrokenInput:
             read(file, tmp_path)
         assert str(problem.value) == message.format(here=tmp_path)
 
-    def test_json_that_breaks_off(self, tmp_path):
-        """DuckDB, which reads it, counts lines from 0 or from 1."""
-        lines = ('{"ts": 1704067200, "cpu": 1}', '{"ts": 1704067260 "cpu": 2}', '{"ts": 1704067320, "cpu": 3}')
-        (tmp_path / "m.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        with pytest.raises(InputProblem, match=r"^m\.jsonl line [23]: unexpected character[^\n]*; mend that row$"):
-            read("m.jsonl", tmp_path)
+    @pytest.mark.parametrize("broken", [1, 2, 7, 20])
+    @pytest.mark.parametrize(
+        ("name", "between", "pack"),
+        [
+            ("m.jsonl", "\n", bytes),
+            ("m.jsonl", "\r\n", bytes),
+            ("m.jsonl", "\n\n", bytes),
+            ("m.jsonl.gz", "\n", gzip.compress),
+        ],
+        ids=["lines", "Windows", "blank lines", "packed"],
+    )
+    def test_json_lines_name_the_line_that_is_broken(self, broken, name, between, pack, tmp_path):
+        """Whatever DuckDB, which reads them, calls it: some versions name the one after it, and count no blank ones."""
+        lines = [f'{{"ts": {1704067200 + 60 * i}, "cpu": {i}}}' for i in range(20)]
+        lines[broken - 1] = lines[broken - 1].replace(", ", " ")
+        (tmp_path / name).write_bytes(pack(between.join([*lines, ""]).encode()))
+        line = 1 + (broken - 1) * between.count("\n")
+        with pytest.raises(
+            InputProblem, match=rf"^{re.escape(name)} line {line}: unexpected character[^\n]*; mend that row$"
+        ):
+            read(name, tmp_path)
 
     def test_parquet_cut_short_and_damaged(self, tmp_path):
         raw = written(long(), tmp_path / "m.parquet").read_bytes()

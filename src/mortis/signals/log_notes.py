@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from mortis.problems import listed
+from mortis.problems import counted, listed
 from mortis.records import iso
 from mortis.signals.template_counts import Buckets, TemplateCounts
 from mortis.signals.templates import MOST_TEMPLATES, OTHER
@@ -40,7 +40,8 @@ def notes_on(
     yield from _spans(files)
     yield from _windows(counts, buckets)
     for source, lines in silent.items():
-        yield f"{source} writes nothing in the incident, after {lines:,} lines in the baseline; none is told as gone"
+        before = counted(lines, "line")
+        yield f"{source} writes nothing in the incident, after {before} in the baseline; none is told as gone"
     yield from _too_many(counts, buckets)
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mortis.problems import InputProblem, listed, near
+from mortis.problems import InputProblem, counted, listed, near
 from mortis.sources.metrics.headings import is_moment
 from mortis.sources.metrics.moments import Moments
 from mortis.sources.metrics.points import Ints
-from mortis.sources.metrics.reading import counted
 from mortis.sources.metrics.sheets import Column, Sheet
 from mortis.sources.metrics.words import Words, dense, parse_numbers, refine
 

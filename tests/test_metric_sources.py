@@ -319,6 +319,44 @@ class TestTimes:
         assert "frame: 440 rows outside 2024-01-01T00:10:00Z..2024-01-01T00:20:00Z left out" in found.notes
 
 
+class TestWholeNumbers:
+    """Numbers that only say whose row it is are no metric, as far as that can be told."""
+
+    @staticmethod
+    def of(*, hosts: int = 3, moments: int = 5, **columns: Any) -> MetricsRead:
+        seconds = np.repeat(BEGIN + 60 * np.arange(moments), hosts)
+        cpu = np.arange(hosts * moments) * 0.5
+        given = {name: np.tile(values, moments) for name, values in columns.items()}
+        return read(pa.table({"ts": seconds, "cpu": cpu, **given}))
+
+    @pytest.mark.parametrize("name", ["pod_id", "id", "podId", "ID", "pod ID", "pid"])
+    def test_an_id_by_its_name_is_a_label(self, name):
+        found = self.of(**{name: [7, 8, 9]}, moments=2)
+        assert [one.title for one in found.series] == [f'cpu{{{name}="{pod}"}}' for pod in (7, 8, 9)]
+
+    @pytest.mark.parametrize("name", ["valid", "grid", "bid", "Covid"])
+    def test_a_word_that_ends_alike_is_a_metric(self, name):
+        assert {one.name for one in self.of(**{name: [1]}, hosts=1).series} == {"cpu", name}
+
+    def test_each_value_once_at_every_moment_is_a_label(self):
+        assert [one.title for one in self.of(shard=[0, 1, 2]).series] == [f'cpu{{shard="{i}"}}' for i in range(3)]
+
+    def test_a_row_number_is_left_out_and_told(self):
+        found = read(pa.table({"ts": [BEGIN + i for i in range(4)], "id": [1, 2, 3, 4], "cpu": [0.5, 0.75, 0.5, 1.0]}))
+        assert [one.title for one in found.series] == ["cpu"]
+        assert any("tell none apart: id" in note for note in found.notes)
+
+    def test_what_repeats_at_a_moment_or_varies_between_them_is_a_metric(self):
+        assert {one.name for one in self.of(queue=[0, 0, 2], host=["a", "b", "c"]).series} == {"cpu", "queue"}
+        seconds = np.repeat(BEGIN + 60 * np.arange(4), 2)
+        queue = [1, 2, 3, 4, 1, 2, 5, 6]
+        found = read(pa.table({"ts": seconds, "queue": queue, "host": ["a", "b"] * 4}))
+        assert [one.title for one in found.series] == ['queue{host="a"}', 'queue{host="b"}']
+
+    def test_two_moments_are_too_few_to_tell(self):
+        assert {one.name for one in self.of(shard=[0, 1, 2], moments=2).series} == {"cpu", "shard"}
+
+
 class TestGuesses:
     """What the tools that people export from write is read as meant, and the guess is told."""
 

@@ -47,10 +47,10 @@ def notes_on(
 
 def _left_out(files: Sequence[FileRead], kind: str, what: str) -> Iterator[str]:
     """How many lines of a kind there are, and where."""
-    counted = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
-    if counted:
-        total = sum(lines for _, lines, _ in counted)
-        where = listed((f"{name} ({lines:,}, first line {first:,})" for name, lines, first in counted), most=LISTED)
+    having = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
+    if having:
+        total = sum(lines for _, lines, _ in having)
+        where = listed((f"{name} ({lines:,}, first line {first:,})" for name, lines, first in having), most=LISTED)
         yield f"lines that {what}: {total:,} in {where}"
 
 

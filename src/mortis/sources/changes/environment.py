@@ -41,8 +41,8 @@ def read_environment(stated: BeforeAfter, *, root: Path, key: str, name: str) ->
         for kind, ones in found.items()
         if ones
     )
-    counted = ", ".join(f"{counted(len(ones), 'difference')} in {kind}" for kind, ones in found.items())
-    said = f"{stated.before} ({len(before.packages)} packages) and {stated.after} ({len(after.packages)}): {counted}"
+    differ = ", ".join(f"{counted(len(ones), 'difference')} in {kind}" for kind, ones in found.items())
+    said = f"{stated.before} ({len(before.packages)} packages) and {stated.after} ({len(after.packages)}): {differ}"
     return Comparison(changes, "; ".join((said, *packages.remarks, *_unread(before, after))))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mortis.case import BeforeAfter, ChangeSource
 from mortis.problems import InputProblem, listed
-from mortis.records import Change, Window
+from mortis.records import Change, Input, Window
 from mortis.sources.changes.before_after import Comparison
 from mortis.sources.changes.config import read_config
 from mortis.sources.changes.dependencies import read_dependencies
@@ -18,6 +18,7 @@ from mortis.sources.changes.events import read_events
 from mortis.sources.changes.git import read_git
 from mortis.sources.changes.reading import ChangeReader, ReadingContext
 from mortis.sources.changes.schema import read_schema
+from mortis.sources.tables import fingerprint_of_files
 
 __all__ = ["READERS", "ChangeReader", "ChangesRead", "ReadingContext", "read_changes"]
 
@@ -59,12 +60,14 @@ TITLES: Mapping[str, str] = {
 class ChangesRead:
     """The changes on record, as sources tell them; `notes` say what was read, left out or not understood.
 
-    `unrecorded` names the kinds of sources that were not handed over, so that nobody takes silence for calm.
+    `unrecorded` names the kinds of sources that were not handed over, so that nobody takes silence for calm; `inputs`
+    are those that were.
     """
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
     unrecorded: tuple[str, ...]
+    inputs: tuple[Input, ...] = ()
 
 
 def read_changes(
@@ -76,6 +79,7 @@ def read_changes(
     InputProblem where a source is not there or not what it should be, WorkProblem where it can't be read.
     """
     changes: list[Change] = []
+    inputs: list[Input] = []
     notes: dict[str, None] = {}
     read: set[str] = set()
     places: dict[str, int] = {}
@@ -85,9 +89,20 @@ def read_changes(
             continue
         read.add(kind)
         places[kind] = places.get(kind, 0) + 1
-        context = ReadingContext(root, around, key, _name(kind, places[kind]), lambda note: notes.update({note: None}))
+        name = _name(kind, places[kind])
+        context = ReadingContext(root, around, key, name, lambda note: notes.update({note: None}), inputs.append)
         changes += readers[kind](part, context)
-    return ChangesRead(tuple(changes), tuple(notes), tuple(TITLES[kind] for kind in TITLES if kind not in read))
+        if isinstance(part, BeforeAfter):
+            inputs += [_file(stated, root) for stated in (part.before, part.after)]
+    unrecorded = tuple(TITLES[kind] for kind in TITLES if kind not in read)
+    return ChangesRead(tuple(changes), tuple(notes), unrecorded, tuple(inputs))
+
+
+def _file(stated: str, root: Path) -> Input:
+    """One of a pair of files, with its lines; those of a binary one are not counted."""
+    raw = (root / stated).read_bytes()
+    lines = 0 if b"\0" in raw else len(raw.splitlines())
+    return Input(stated, lines, fingerprint_of_files([root / stated]), "changes")
 
 
 def _name(kind: str, place: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mortis.case import BeforeAfter
 from mortis.problems import InputProblem, listed
-from mortis.records import Change, ChangedPart, Window
+from mortis.records import Change, ChangedPart, Input, Window
 from mortis.sources.changes.before_after import read_text
 
 MOST_SIGNS = 1 << 20
@@ -23,7 +23,7 @@ class ReadingContext:
     """Where a source stands: `key` is its place in the case, `root` the folder that relative paths start from.
 
     `name` is what the ids of its changes begin with, unique in the case. `around` bounds what is read of a long record.
-    `tell` takes a sentence about what was read, left out or not understood.
+    `tell` takes a sentence about what was read, left out or not understood, `record` what was read itself.
     """
 
     root: Path
@@ -31,6 +31,7 @@ class ReadingContext:
     key: str
     name: str
     tell: Callable[[str], None]
+    record: Callable[[Input], None]
 
 
 ChangeReader = Callable[[Any, ReadingContext], Iterable[Change]]

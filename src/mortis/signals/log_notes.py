@@ -1,4 +1,4 @@
-"""What was left out when log files were read, and what they can't tell, in words."""
+"""How log files were read, what was left out, and what they can't tell, in words."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ _KINDS = {
 def notes_on(
     reading: LogReading, counts: TemplateCounts, buckets: Buckets, *, silent: Mapping[str, int]
 ) -> Iterator[str]:
-    """What was left out of files, lines and templates, and what can't be told for it; each in a sentence."""
+    """How files were read, what was left out of them, and what can't be told for it; each in a sentence."""
     files = reading.files
+    yield from _layouts(files)
     for fault in dict.fromkeys(one.fault for one in files if one.fault):
         yield f"{listed((one.file.name for one in files if one.fault == fault), most=LISTED)}: {fault}"
     for kind, what in _KINDS.items():
@@ -43,6 +44,15 @@ def notes_on(
         before = counted(lines, "line")
         yield f"{source} writes nothing in the incident, after {before} in the baseline; none is told as gone"
     yield from _too_many(counts, buckets)
+
+
+def _layouts(files: Sequence[FileRead]) -> Iterator[str]:
+    """How the lines of files are laid out, and how they write their times: both are guessed."""
+    alike: dict[str, list[str]] = {}
+    for one in files:
+        if one.kind:
+            alike.setdefault(f"read as {one.kind}, times as {one.clock}", []).append(one.file.name)
+    yield from (f"{listed(names, most=LISTED)}: {how}" for how, names in alike.items())
 
 
 def _left_out(files: Sequence[FileRead], kind: str, what: str) -> Iterator[str]:

@@ -266,6 +266,7 @@ class TestThroughFiles:
         assert found.lines["continued"] == 3 * new.incident
         assert found.notes == (
             "api.log: read as text, times as ISO 8601",
+            "batch.jsonl: read as JSON lines, times as epoch in 'ts'",
             "the times of api.log bear no offset and are taken as UTC",
         )
 

@@ -16,9 +16,8 @@ from mortis.sources.changes.dependencies import read_dependencies
 from mortis.sources.changes.environment import read_environment
 from mortis.sources.changes.events import read_events
 from mortis.sources.changes.git import read_git
-from mortis.sources.changes.reading import ChangeReader, ReadingContext
+from mortis.sources.changes.reading import ChangeReader, ReadingContext, record_pair
 from mortis.sources.changes.schema import read_schema
-from mortis.sources.tables import fingerprint_of_files
 
 __all__ = ["READERS", "ChangeReader", "ChangesRead", "ReadingContext", "read_changes"]
 
@@ -29,6 +28,7 @@ def _told(compare: Callable[..., Comparison]) -> ChangeReader:
     def read(stated: BeforeAfter, context: ReadingContext) -> tuple[Change, ...]:
         found = compare(stated, root=context.root, key=context.key, name=context.name)
         context.tell(found.note)
+        record_pair(stated, context)
         return found.changes
 
     return read
@@ -92,17 +92,8 @@ def read_changes(
         name = _name(kind, places[kind])
         context = ReadingContext(root, around, key, name, lambda note: notes.update({note: None}), inputs.append)
         changes += readers[kind](part, context)
-        if isinstance(part, BeforeAfter):
-            inputs += [_file(stated, root) for stated in (part.before, part.after)]
     unrecorded = tuple(TITLES[kind] for kind in TITLES if kind not in read)
     return ChangesRead(tuple(changes), tuple(notes), unrecorded, tuple(inputs))
-
-
-def _file(stated: str, root: Path) -> Input:
-    """One of a pair of files, with its lines; those of a binary one are not counted."""
-    raw = (root / stated).read_bytes()
-    lines = 0 if b"\0" in raw else len(raw.splitlines())
-    return Input(stated, lines, fingerprint_of_files([root / stated]), "changes")
 
 
 def _name(kind: str, place: int) -> str:

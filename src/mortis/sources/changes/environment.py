@@ -41,7 +41,9 @@ def read_environment(stated: BeforeAfter, *, root: Path, key: str, name: str) ->
         for kind, ones in found.items()
         if ones
     )
-    differ = ", ".join(f"{counted(len(ones), 'difference')} in {kind}" for kind, ones in found.items())
+    differ = ", ".join(
+        f"{counted(len(ones), 'difference') if ones else 'no differences'} in {kind}" for kind, ones in found.items()
+    )
     said = f"{stated.before} ({len(before.packages)} packages) and {stated.after} ({len(after.packages)}): {differ}"
     return Comparison(changes, "; ".join((said, *packages.remarks, *_unread(before, after))))
 

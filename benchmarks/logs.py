@@ -1,11 +1,11 @@
-"""Prints the time and memory that a million log lines take to be read, masked, put into templates and counted.
+"""A million log lines read, masked, put into templates and counted, beside a bare read: seconds and peak memory.
 
-    python benchmarks/logs.py [--lines 1000000] [--kept FOLDER]
+Run: python benchmarks/logs.py [--lines 1000000] [--folder build/bench]
 
-Two files are drawn from seeds, about 200 bytes a line: plain text as Python's logging writes it, with a traceback here
-and there, and JSON lines. Each is eight days long, of which the last is the incident, with a template of its own. A
-bare read (the bytes decoded and split into lines) of the same files is timed beside it, as machines differ. Everything
-runs in one thread.
+Two files of half the lines each are drawn from seeds, over 200 bytes a line: plain text as Python's logging writes it,
+with a traceback here and there, and JSON lines. Each is eight days long, of which the last is the incident; in it, the
+plain text has a template of its own. The bare read decodes the bytes and splits them into lines. Everything runs in
+one thread.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import argparse
 import json
 import random
 import resource
-import tempfile
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,8 @@ from mortis.records import Window
 from mortis.signals.logs import LogsFound, log_templates
 from mortis.sources.logs import read_logs
 
+MOST_SECONDS = 20.0
+MOST_MEMORY_MIB = 1024
 BEGINS = datetime(2024, 5, 1, tzinfo=UTC)
 DAYS = 8
 BASELINE = Window(BEGINS, BEGINS + timedelta(days=DAYS - 1))
@@ -159,56 +161,69 @@ def write(file: Path, lines: Iterator[str], *, most: int) -> None:
             stream.write(line + "\n")
 
 
-def bare(files: list[Path]) -> int:
-    """How many lines the files hold, decoded and split."""
+DRAWN: Mapping[str, Callable[[random.Random, int], Iterator[str]]] = {"log": text_lines, "jsonl": json_lines}
+
+
+def bare_read(file: Path) -> int:
+    """How many lines the file holds, decoded and split."""
     lines = 0
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.readlines(1 << 20):
-                lines += len(b"".join(block).decode().split("\n")) - 1
+    with file.open("rb") as stream:
+        while block := stream.readlines(1 << 20):
+            lines += len(b"".join(block).decode().split("\n")) - 1
     return lines
 
 
-def timed(title: str, work: Callable[[], Found], size: int) -> Found:
-    """What the work gives; its seconds and speed are printed."""
-    start, cpu = time.perf_counter(), time.process_time()
-    found = work()
-    seconds, own = time.perf_counter() - start, time.process_time() - cpu
-    print(f"{title:<34}{seconds:>8.2f} s{own:>8.2f} s of processor{size / 1e6 / own:>8.1f} MB/s")
-    return found
+def investigated(file: Path) -> LogsFound:
+    """What the product finds in the file."""
+    source = LogsSource(files=file.name)
+    return log_templates(read_logs([source], root=file.parent, baseline=BASELINE, incident=INCIDENT))
 
 
-def investigated(folder: Path, files: str) -> LogsFound:
-    """What the product finds in the files."""
-    return log_templates(read_logs([LogsSource(files=files)], root=folder, baseline=BASELINE, incident=INCIDENT))
+def timed(work: Callable[[Path], Found], file: Path) -> tuple[float, float, Found]:
+    """Seconds by the clock and of the processor, and what came of the work."""
+    start, used = time.perf_counter(), time.process_time()
+    found = work(file)
+    return time.perf_counter() - start, time.process_time() - used, found
 
 
-def report(folder: Path, lines: int) -> None:
-    """Writes the files where they aren't there yet, and prints each one's figures."""
-    for name, draw in (("text.log", text_lines), ("json.jsonl", json_lines)):
-        file = folder / name
-        if not file.exists():
-            write(file, draw(random.Random(name), lines // 2), most=lines // 2)  # noqa: S311  draws no secrets
-        size = file.stat().st_size
-        print(f"\n{name}: {size / 1e6:.0f} MB, {size / (lines // 2):.0f} bytes a line")
-        timed("bare read", partial(bare, [file]), size)
-        found = timed("read, masked, matched, counted", partial(investigated, folder, name), size)
-        print(f"{found.known} templates; changed: {[(one.change, one.template) for one in found.templates]}")
-    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+def measure(files: Sequence[Path], lines: int) -> None:
+    """Print each file's figures, and those of both."""
+    print(f"{'file':10s} {'MB':>6s} {'bare s':>8s} {'whole s':>8s} {'of processor':>13s}")
+    size, seconds, used = 0.0, 0.0, 0.0
+    for file in files:
+        megabytes = file.stat().st_size / 1e6
+        bare, _, _ = timed(bare_read, file)
+        whole, own, found = timed(investigated, file)
+        changed = "; ".join(f"{one.change}: {one.template}" for one in found.templates) or "none changed"
+        figures = f"{megabytes:6.0f} {bare:8.2f} {whole:8.2f} {own:13.2f}"
+        print(f"{file.suffix[1:]:10s} {figures}   {found.known} templates; {changed}", flush=True)
+        size, seconds, used = size + megabytes, seconds + whole, used + own
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{lines:,} lines, {size:.0f} MB: {seconds:.1f} s, {used:.1f} s of the processor (at most {MOST_SECONDS:g} s); "
+        f"peak memory {memory:,.0f} MiB (at most {MOST_MEMORY_MIB:,} MiB)"
+    )
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Write the files where they are missing, measure in a fresh process, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1_000_000)
-    parser.add_argument("--kept", type=Path, help="a folder that keeps the files for another run")
-    options = parser.parse_args()
-    if options.kept:
-        options.kept.mkdir(parents=True, exist_ok=True)
-        report(options.kept, options.lines)
+    parser.add_argument("--folder", type=Path, default=Path("build/bench"))
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    drawn = {args.folder / f"lines-{args.lines}.{suffix}": draw for suffix, draw in DRAWN.items()}
+    if args.measure:
+        measure(list(drawn), args.lines)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        report(Path(folder), options.lines)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    for file, draw in drawn.items():
+        if not file.exists():
+            print(f"writing {args.lines // 2:,} lines to {file}", flush=True)
+            rng = random.Random(file.suffix)  # noqa: S311  draws no secrets
+            write(file, draw(rng, args.lines // 2), most=args.lines // 2)
+    # A process of its own, so that its peak memory is the measurement's alone.
+    subprocess.run([sys.executable, *sys.argv, "--measure"], check=True)  # noqa: S603  this program itself, as called
 
 
 if __name__ == "__main__":

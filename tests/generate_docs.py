@@ -131,6 +131,10 @@ def causes_catalogue() -> str:
             else "Its test is not executed yet: it is listed as not tested."
         )
         actions = "".join(f"\n- Action ({kind}): {title}. Done when {done}." for kind, title, done in one.actions)
+        actions += "".join(
+            f"\n- Action after a failure of operation ({kind}): {title}. Done when {done}."
+            for kind, title, done in one.operational
+        )
         parts.append(
             f"## {one.id}: {one.name}\n\n- Predicts: {one.predicts}.\n- Test: {one.test}. {how}\n"
             f"- Needs: {one.needs}.{actions}\n- Guard: {one.guard}."

@@ -46,6 +46,7 @@ BUCKETS = "1min, 5min, 15min, 30min, 1h, 3h, 6h, 12h, 1d"
 COUNTS = ("--errors", "bad", "--count", "all", "--time", "t")
 WINDOWS = ("--baseline", "2024-01-01..2024-01-02", "--incident", "2024-01-02..2024-01-03")
 ERRORS = ("errors", "--table", "counts.csv", *COUNTS, *WINDOWS)
+SIGNALS = ("signals", "--metrics", "counts.csv", *WINDOWS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,11 @@ def instead(option: str, value: str) -> tuple[str, ...]:
     """The arguments of `errors --table` with another value of one option."""
     place = ERRORS.index(option)
     return (*ERRORS[: place + 1], value, *ERRORS[place + 2 :])
+
+
+def signals(name: str, message: str, *args: str) -> Broken:
+    """A call of `signals --metrics` with other arguments."""
+    return called(name, message, *args, breaks=counts)
 
 
 def nothing(_: Path) -> None:
@@ -459,7 +465,7 @@ FILES = [
         "log.csv",
         as_csv(with_line(30_000, lambda line: line + ",9"), copies=13),
     ),
-    logged("JSON that breaks off", "log.jsonl line 502: unexpected character; mend that row", "log.jsonl", bad_json),
+    logged("JSON that breaks off", "log.jsonl line 501: unexpected character; mend that row", "log.jsonl", bad_json),
 ]
 
 COLUMNS_HELD = [
@@ -839,6 +845,29 @@ COMMAND_LINE = [
         f"--time: column 't' of counts.csv: row 2 holds 'later', which is no time; {ISO}",
         *ERRORS,
         text=lambda text: text.replace("2024-01-01T00:01", "later"),
+    ),
+    signals(
+        "signals of nothing",
+        "signals: give a CASE, or all of --metrics, --baseline, --incident; missing: --baseline, --incident",
+        *SIGNALS[:3],
+    ),
+    signals(
+        "a baseline after the incident",
+        "--baseline 2024-01-02..2024-01-03 comes after --incident 2024-01-01..2024-01-02; what moved is held against "
+        "what came before it",
+        *("signals", "--metrics", "counts.csv", "--baseline", WINDOWS[3], "--incident", WINDOWS[1]),
+    ),
+    signals(
+        "an engine for a table of series",
+        "signals: --engine runs the pass over a CASE's predictions; leave it out with --metrics",
+        *SIGNALS,
+        *("--engine", "duckdb"),
+    ),
+    signals(
+        "a symptom that is absent",
+        "symptom: 'bda' is neither a series nor a node of the graph; did you mean 'bad'?",
+        *SIGNALS,
+        *("--symptom", "bda"),
     ),
 ]
 

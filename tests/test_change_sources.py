@@ -200,7 +200,7 @@ class TestGit:
         assert [change.summary[:8] for change in found.changes] == ["number 4", "number 3", "number 2"]
         assert all(len(change.parts) == 2 and "4 files" in change.summary for change in found.changes)
         assert any("the newest 3 of them were read, back to 2024-05-03" in note for note in found.notes)
-        assert any("of 3 commits that touch more than 2 files" in note for note in found.notes)
+        assert any("of 3 commits with more than 2 files" in note for note in found.notes)
 
     def test_a_shallow_clone_says_where_its_history_begins(self, repository, tmp_path):
         for i in range(4):
@@ -320,6 +320,43 @@ class TestGit:
 
 
 EVENTS = "time,kind,summary,service,region,author\n"
+
+
+class TestInputs:
+    """What was read is told with its rows and a fingerprint that another content doesn't have."""
+
+    def test_every_source_stands_among_the_inputs(self, repository, tmp_path):
+        repository.commit("Before the window", after=-DAY, a_DOT_py="1")
+        repository.commit("Distances in km", after=2 * DAY, a_DOT_py="2")
+        (tmp_path / "deploys.csv").write_text(EVENTS + "2024-05-02,deploy,v2,,,\n2024-06-20,deploy,too late,,,\n")
+        (tmp_path / "old.yaml").write_text("a: 1\nb: 2\n")
+        (tmp_path / "new.yaml").write_text("a: 1")
+        sources = ({"git": "repo"}, {"events": "deploys.csv"}, {"config": {"before": "old.yaml", "after": "new.yaml"}})
+        found = read(tmp_path, *sources).inputs
+        rows = {"repo": 2, "deploys.csv": 2, "old.yaml": 2, "new.yaml": 1}
+        assert {one.path: one.rows for one in found} == rows
+        assert {one.role for one in found} == {"changes"}
+        assert len({one.fingerprint for one in found}) == 4
+        assert read(tmp_path, *sources).inputs == found
+
+    def test_another_commit_or_tag_is_another_content(self, repository, tmp_path):
+        seen = []
+        for change in (
+            lambda: None,
+            lambda: repository.commit("one", after=DAY, a_DOT_py="1"),
+            lambda: repository.git("tag", "v1"),
+        ):
+            change()
+            (one,) = read(tmp_path, {"git": "repo"}).inputs
+            seen.append((one.rows, one.fingerprint))
+        assert [rows for rows, _ in seen] == [0, 1, 1]
+        assert len({fingerprint for _, fingerprint in seen}) == 3
+
+    def test_a_binary_file_has_no_lines(self, tmp_path):
+        for name, kind in (("old.parquet", pa.int64()), ("new.parquet", pa.float64())):
+            parquet.write_table(pa.table({"a": pa.array([1], kind)}), tmp_path / name)
+        found = read(tmp_path, {"schema": {"before": "old.parquet", "after": "new.parquet"}}).inputs
+        assert [(one.path, one.rows) for one in found] == [("old.parquet", 0), ("new.parquet", 0)]
 
 
 class TestEvents:

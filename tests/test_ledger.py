@@ -338,6 +338,23 @@ class TestKind:
         best = max(one.ranking for one in found.values())
         assert next(one for one in found.values() if one.kind == kind).ranking == best
 
+    def test_a_schema_that_differs_in_other_columns_alone_did_not_bring_it_about(self):
+        """The pair of files lists every column that differs; a record without columns, or of a word of it, may have."""
+        gate, metres = ChangedPart("gate", None, "string"), ChangedPart("distance (unit)", "miles", "metres")
+        changes = [
+            change("schema.1", "schema", at=LOW, parts=(gate,)),
+            change("schema.2", "schema", at=LOW, parts=(gate, metres)),
+            change("schema.3", "schema", at=LOW, parts=(ChangedPart("distance_flown", "int", "float"),)),
+            change("events.1", "schema", at=LOW),
+            change("git.1a2b3c4", "schema", at=LOW, parts=(ChangedPart("schemas/boards.json", "1a", "2b"),)),
+        ]
+        found = ranked(*changes)
+        assert found["schema.1"].verdict.endswith("it alters gate, and D3 is of distance")
+        assert found["schema.1"].ranking < min(one.ranking for id_, one in found.items() if id_ != "schema.1")
+        (cause,) = linked([UNIT], rank_changes(changes, onset=ONSET, causes=[UNIT]))
+        assert "schema.2" in cause.changes
+        assert "schema.1" not in cause.changes
+
     def test_the_less_a_cause_is_believed_the_less_its_kinds_count(self):
         by_belief = {
             verdict: ranked(change(kind="schema"), causes=[replace(UNIT, verdict=verdict, scope="")])[

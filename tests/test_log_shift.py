@@ -264,7 +264,11 @@ class TestThroughFiles:
         )}  # fmt: skip
         assert len(hits) == 18 * 12
         assert found.lines["continued"] == 3 * new.incident
-        assert found.notes == ("the times of api.log bear no offset and are taken as UTC",)
+        assert found.notes == (
+            "api.log: read as text, times as ISO 8601",
+            "batch.jsonl: read as JSON lines, times as epoch in 'ts'",
+            "the times of api.log bear no offset and are taken as UTC",
+        )
 
     def test_a_silent_log_is_told_as_such(self, tmp_path):
         """Not as many templates that are gone; one that another log stops writing is still told."""
@@ -279,6 +283,7 @@ class TestThroughFiles:
         found = self.found(tmp_path)
         assert [(one.template, one.change) for one in found.templates] == [("cache warmed", "gone")]
         assert found.notes == (
+            "api.log, worker-1.log, worker-2.log: read as text, times as ISO 8601",
             "worker.log writes nothing in the incident, after 4,032 lines in the baseline; none is told as gone",
         )
 
@@ -312,6 +317,7 @@ class TestThroughFiles:
         found = self.found(tmp_path)
         assert found.templates == ()
         assert found.notes == (
+            "app.log, old.log: read as text, times as ISO 8601",
             "empty.log: it is empty",
             "lines that bear no time and are not used: 2 in app.log (2, first line 1)",
             "lines that aren't UTF-8 and are read with a sign for what isn't: 1 in app.log (1, first line 1)",

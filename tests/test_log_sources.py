@@ -345,6 +345,17 @@ def test_a_file_that_cannot_be_read_is_told_in_one_line(tmp_path):
         entries_of(logs)
 
 
+def test_each_source_is_an_input_with_the_lines_of_its_files(tmp_path):
+    for name, lines in (("a.log", 3), ("b.log", 2)):
+        (tmp_path / name).write_text("2013-08-01T06:00:00Z INFO started\n" * lines, encoding="utf-8")
+    (tmp_path / "c.log.gz").write_bytes(gzip.compress(b"2013-08-08T06:00:00Z INFO stopped\nTraceback\n"))
+    sources = [LogsSource(files="*.log"), LogsSource(files=["c.log.gz"])]
+    logs = read_logs(sources, root=tmp_path, baseline=BASELINE, incident=INCIDENT)
+    entries_of(logs)
+    assert [(one.path, one.rows, one.role) for one in logs.inputs] == [("*.log", 5, "logs"), ("c.log.gz", 2, "logs")]
+    assert len({one.fingerprint for one in logs.inputs}) == 2
+
+
 def test_a_folder_is_read_with_all_its_files_each_once(tmp_path):
     for name in ("a.log", "deep/b.log", ".hidden"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import math
 import os
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -316,6 +317,44 @@ class TestTimes:
         found = read(long(), window=window)
         assert {s for of in points(found).values() for s in of} == {BEGIN + 60 * minute for minute in range(10, 20)}
         assert "frame: 440 rows outside 2024-01-01T00:10:00Z..2024-01-01T00:20:00Z left out" in found.notes
+
+
+class TestWholeNumbers:
+    """Numbers that only say whose row it is are no metric, as far as that can be told."""
+
+    @staticmethod
+    def of(*, hosts: int = 3, moments: int = 5, **columns: Any) -> MetricsRead:
+        seconds = np.repeat(BEGIN + 60 * np.arange(moments), hosts)
+        cpu = np.arange(hosts * moments) * 0.5
+        given = {name: np.tile(values, moments) for name, values in columns.items()}
+        return read(pa.table({"ts": seconds, "cpu": cpu, **given}))
+
+    @pytest.mark.parametrize("name", ["pod_id", "id", "podId", "ID", "pod ID", "pid"])
+    def test_an_id_by_its_name_is_a_label(self, name):
+        found = self.of(**{name: [7, 8, 9]}, moments=2)
+        assert [one.title for one in found.series] == [f'cpu{{{name}="{pod}"}}' for pod in (7, 8, 9)]
+
+    @pytest.mark.parametrize("name", ["valid", "grid", "bid", "Covid"])
+    def test_a_word_that_ends_alike_is_a_metric(self, name):
+        assert {one.name for one in self.of(**{name: [1]}, hosts=1).series} == {"cpu", name}
+
+    def test_each_value_once_at_every_moment_is_a_label(self):
+        assert [one.title for one in self.of(shard=[0, 1, 2]).series] == [f'cpu{{shard="{i}"}}' for i in range(3)]
+
+    def test_a_row_number_is_left_out_and_told(self):
+        found = read(pa.table({"ts": [BEGIN + i for i in range(4)], "id": [1, 2, 3, 4], "cpu": [0.5, 0.75, 0.5, 1.0]}))
+        assert [one.title for one in found.series] == ["cpu"]
+        assert any("tell none apart: id" in note for note in found.notes)
+
+    def test_what_repeats_at_a_moment_or_varies_between_them_is_a_metric(self):
+        assert {one.name for one in self.of(queue=[0, 0, 2], host=["a", "b", "c"]).series} == {"cpu", "queue"}
+        seconds = np.repeat(BEGIN + 60 * np.arange(4), 2)
+        queue = [1, 2, 3, 4, 1, 2, 5, 6]
+        found = read(pa.table({"ts": seconds, "queue": queue, "host": ["a", "b"] * 4}))
+        assert [one.title for one in found.series] == ['queue{host="a"}', 'queue{host="b"}']
+
+    def test_two_moments_are_too_few_to_tell(self):
+        assert {one.name for one in self.of(shard=[0, 1, 2], moments=2).series} == {"cpu", "shard"}
 
 
 class TestGuesses:
@@ -856,12 +895,27 @@ class TestBrokenInput:
             read(file, tmp_path)
         assert str(problem.value) == message.format(here=tmp_path)
 
-    def test_json_that_breaks_off(self, tmp_path):
-        """DuckDB, which reads it, counts lines from 0 or from 1."""
-        lines = ('{"ts": 1704067200, "cpu": 1}', '{"ts": 1704067260 "cpu": 2}', '{"ts": 1704067320, "cpu": 3}')
-        (tmp_path / "m.jsonl").write_text("\n".join(lines), encoding="utf-8")
-        with pytest.raises(InputProblem, match=r"^m\.jsonl line [23]: unexpected character[^\n]*; mend that row$"):
-            read("m.jsonl", tmp_path)
+    @pytest.mark.parametrize("broken", [1, 2, 7, 20])
+    @pytest.mark.parametrize(
+        ("name", "between", "pack"),
+        [
+            ("m.jsonl", "\n", bytes),
+            ("m.jsonl", "\r\n", bytes),
+            ("m.jsonl", "\n\n", bytes),
+            ("m.jsonl.gz", "\n", gzip.compress),
+        ],
+        ids=["lines", "Windows", "blank lines", "packed"],
+    )
+    def test_json_lines_name_the_line_that_is_broken(self, broken, name, between, pack, tmp_path):
+        """Whatever DuckDB, which reads them, calls it: some versions name the one after it, and count no blank ones."""
+        lines = [f'{{"ts": {1704067200 + 60 * i}, "cpu": {i}}}' for i in range(20)]
+        lines[broken - 1] = lines[broken - 1].replace(", ", " ")
+        (tmp_path / name).write_bytes(pack(between.join([*lines, ""]).encode()))
+        line = 1 + (broken - 1) * between.count("\n")
+        with pytest.raises(
+            InputProblem, match=rf"^{re.escape(name)} line {line}: unexpected character[^\n]*; mend that row$"
+        ):
+            read(name, tmp_path)
 
     def test_parquet_cut_short_and_damaged(self, tmp_path):
         raw = written(long(), tmp_path / "m.parquet").read_bytes()

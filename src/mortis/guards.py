@@ -65,8 +65,8 @@ def _watched(cause: Cause, facts: Facts) -> Iterable[Watched]:
     if cause.id in ("M2", "P1") and facts.models:
         share = "share of served answers that the logged version's file gives"
         yield Watched(share, lambda rows: replay(facts, rows).reproduced().astype(float), cause.scope)
-    if cause.id == "H1":
-        fallback = float(cause.parameters.get("fallback_score", float("nan")))
+    if cause.id == "H1" and "fallback_score" in cause.parameters:
+        fallback = float(cause.parameters["fallback_score"])
         yield Watched(f"share of rows with score = {fallback:.6g}", lambda rows: (rows.score == fallback).astype(float))
     if cause.id == "M3":
         rule = float(cause.parameters.get("threshold", float("nan")))

@@ -27,6 +27,7 @@ from mortis.records import (
     Checked,
     ErrorAnalysis,
     Evidence,
+    Input,
     NotChecked,
     Postmortem,
     Provenance,
@@ -110,6 +111,11 @@ class Answers:
         return (*(one for step in asked for one in step.evidence), *found, *self.weighing.evidence)
 
     @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What was read besides the tables of the pass."""
+        return (*self.signals.inputs, *self.changes.inputs)
+
+    @property
     def not_checked(self) -> tuple[NotChecked, ...]:
         """All gaps, in the order of the steps."""
         asked = (self.clarified, self.signals, self.integrity, self.changes, self.errors, self.weighing)
@@ -121,7 +127,9 @@ def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
     weighed, guards = answers.weighing.weighed, answers.weighing.guards
     return Postmortem(
         schema_version=SCHEMA_VERSION,
-        case=CaseSummary(known.case.title, known.case.model.name, ready.dataset.task, ready.intake.inputs),
+        case=CaseSummary(
+            known.case.title, known.case.model.name, ready.dataset.task, (*ready.intake.inputs, *answers.inputs)
+        ),
         failure=failure,
         causes=answers.changes.causes,
         unexplained_share=weighed.unexplained,

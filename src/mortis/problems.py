@@ -47,6 +47,15 @@ def listed(words: Iterable[str], *, most: int = 12) -> str:
     return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
 
 
+def counted(n: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "row"), counted(1204, "row"), counted(0, "row")
+    ('1 row', '1,204 rows', '0 rows')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def printable(text: str) -> str:
     r"""A stranger's text on one line, without signs that can't be printed.
 

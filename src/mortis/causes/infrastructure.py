@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from mortis.profiles import Floats
 from mortis.rows import RowSample
 
 RISEN, REPEATED = 0.02, 0.01
+RESOURCES = "resources"
 _RESOURCE = re.compile(
     r"(?i)cpu|processor|load|memory|\bmem|heap|\brss|swap|queue|backlog|pending|saturat|utili[sz]|throttl|connection|"
     r"thread|worker|pool|disk|gpu"
@@ -80,7 +82,8 @@ def _overload(facts: Facts) -> Outcome:
         result = f"no resource's use rose with the failure, of {len(facts.signals):,} series that moved{others}"
         return plainly("H1", "refuted", name, result)
     told = "; ".join(f"{one.name} {one.statement}" for one in together[:3])
-    return plainly("H1", "supported", name, f"with the failure, {told}{others}")
+    found = plainly("H1", "supported", name, f"with the failure, {told}{others}")
+    return replace(found, parameters={RESOURCES: listed((one.name for one in together), most=3)})
 
 
 def _risen(before: Floats, during: Floats) -> tuple[float, float, float]:

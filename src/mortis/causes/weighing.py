@@ -9,7 +9,7 @@ from mortis.causes.attribution import STANDING, remainder, repaired_facts, scale
 from mortis.causes.catalogue import catalogue
 from mortis.causes.environment import decide_environment
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
-from mortis.causes.infrastructure import decide_duplicates, decide_fallback
+from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
 from mortis.causes.offline import decide_two_paths
@@ -18,7 +18,17 @@ from mortis.causes.replay import why_not_replayed
 from mortis.causes.season import decide_season
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
-from mortis.records import Action, Answer, Cause, CauseVerdict, Evidence, EvidenceStatus, Interval, Test
+from mortis.records import (
+    Action,
+    Answer,
+    Cause,
+    CauseVerdict,
+    Evidence,
+    EvidenceStatus,
+    FailureKind,
+    Interval,
+    Test,
+)
 
 # The tests with the causes they decide. Integrity first: what it explains is taken out of what the world is blamed for.
 DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
@@ -77,7 +87,7 @@ def weigh(facts: Facts) -> Weighed:
         remainder(integrity.explained, counted),
         _answer(named),
         tuple(_evidence(one, i) for i, one in enumerate(ranked, 1)),
-        tuple(_actions(named)),
+        tuple(_actions(named, facts.metric.kind)),
     )
 
 
@@ -139,12 +149,13 @@ def _answer(named: Sequence[Outcome]) -> Answer:
     return "several" if len(confirmed or named) > 1 else "cause"
 
 
-def _actions(named: Sequence[Outcome]) -> Iterable[Action]:
+def _actions(named: Sequence[Outcome], kind: FailureKind) -> Iterable[Action]:
     """The catalogue's actions for the first of the causes that stand, the confirmed before the supported."""
     for one in named[:MOST_ACTED_ON]:
         entry = catalogue()[one.id]
-        parts = [", ".join(one.features), f"where {one.scope}" if one.scope else ""]
-        yield from entry.actions_for(f"{one.id} {' '.join(part for part in parts if part) or entry.name}")
+        what = ", ".join(one.features) or str(one.parameters.get(RESOURCES, ""))
+        parts = [what, f"where {one.scope}" if one.scope else ""]
+        yield from entry.actions_for(f"{one.id} {' '.join(part for part in parts if part) or entry.name}", kind)
 
 
 def _cause(one: Outcome, place: int) -> Cause:

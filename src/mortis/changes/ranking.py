@@ -33,6 +33,7 @@ STANDING: tuple[CauseVerdict, ...] = ("confirmed", "supported")
 _LEADING: tuple[CauseVerdict, ...] = (*STANDING, "inconclusive")
 _HARMLESS = frozenset({"docs", "tests"})
 _NAMING = ("version", "replaced", "library", "package", "key")
+_OF_COLUMNS = re.compile(r"schema\d*\.\d+")  # a schema before and after: its parts are all columns that differ
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
 
@@ -220,17 +221,33 @@ def _kind(change: Change, causes: Sequence[Cause]) -> tuple[float, str]:
         return best[0], f"{best[1].id} is {best[1].verdict.replace('_', ' ')}, and {best[2].reason}"
     if not kinds:
         return max(floor, KIND_UNKNOWN), f"what kind of change {change.kind!r} is can't be told"
-    standing = [one.id for one in causes if one.verdict in STANDING]
+    standing = [one for one in causes if one.verdict in STANDING]
     if not standing:
         return floor, "no cause stands that would speak for one kind of change"
-    return floor, f"a change of {' and '.join(kinds)} doesn't bring about {' or '.join(dict.fromkeys(standing))}"
+    other = next((one for one in standing if _is_of_other_columns(change, one)), None)
+    if other is not None:
+        altered, features = (listed(names, most=3) for names in ((part.name for part in change.parts), other.features))
+        return floor, f"it alters {altered}, and {other.id} is of {features}"
+    ids = dict.fromkeys(one.id for one in standing)
+    return floor, f"a change of {' and '.join(kinds)} doesn't bring about {' or '.join(ids)}"
 
 
 def _link(change: Change, cause: Cause) -> Link | None:
+    if _is_of_other_columns(change, cause):
+        return None
     links = LINKS.get(cause.id, {})
     return max(
         (links[kind] for kind in kinds_of(change.kind) if kind in links), key=lambda link: link.weight, default=None
     )
+
+
+def _is_of_other_columns(change: Change, cause: Cause) -> bool:
+    """Whether a schema before and after differs in columns alone that share no word with the cause's features."""
+    if not _OF_COLUMNS.fullmatch(change.id) or not change.parts or not cause.features:
+        return False
+    said = [text for part in change.parts for text in (part.name, part.before, part.after) if text]
+    words = {word for text in said for word in _spelled(text).split()}
+    return not any(words.intersection(_spelled(feature).split()) for feature in cause.features)
 
 
 def _named(change: Change, causes: Sequence[Cause], hit: Sequence[Where] = ()) -> tuple[str, ...]:

@@ -163,7 +163,9 @@ def signals(
     symptom: Annotated[str | None, typer.Option("--symptom", help="The series or service that failed.")] = None,
     baseline: Annotated[str | None, typer.Option("--baseline", metavar="A..B", help="Half-open, UTC.")] = None,
     incident: Annotated[str | None, typer.Option("--incident", metavar="A..B", help="Half-open, UTC.")] = None,
-    engine: EngineOption = "duckdb",
+    engine: Annotated[
+        str | None, typer.Option("--engine", metavar="NAME", help="For a CASE: duckdb if left out.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Step 2 alone: the metrics that moved and the log lines that changed; on a case, or on a table of series."""
@@ -176,8 +178,10 @@ def signals(
         from mortis.investigation import signals_of_case
 
         with _Progress() as watch:
-            found = signals_of_case(_load(case), engine=engine, watch=watch)
+            found = signals_of_case(_load(case), engine=engine or "duckdb", watch=watch)
     else:
+        if engine is not None:
+            raise InputProblem("signals: --engine runs the pass over a CASE's predictions; leave it out with --metrics")
         from mortis.questions.signals import signals_of_metrics
 
         windows = str(baseline), str(incident)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mortis.changes.review import period_of, review
 from mortis.changes.scopes import Served
 from mortis.questions.answering import Examined, Gaps, asked
-from mortis.records import Cause, Change, ErrorAnalysis, Evidence, NotChecked
+from mortis.records import Cause, Change, ErrorAnalysis, Evidence, Input, NotChecked
 from mortis.signals.graph import CallGraph
 from mortis.sources.changes import ChangesRead, read_changes
 from mortis.sources.graph import Calls
@@ -28,6 +28,7 @@ class Changes:
     causes: tuple[Cause, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     not_checked: Gaps = ()
+    inputs: tuple[Input, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def review_changes(
         return Changes(causes=tuple(causes), not_checked=record.not_checked)
     model = _served(known.case.model.name, calls)
     found = review(record.read, known.failure, slices=errors.slices, causes=causes, model=model)
-    return Changes(found.ledger.changes, found.causes, found.evidence, (*record.not_checked, *found.not_checked))
+    gaps = (*record.not_checked, *found.not_checked)
+    return Changes(found.ledger.changes, found.causes, found.evidence, gaps, record.read.inputs)
 
 
 def _served(name: str, calls: Calls) -> Served:

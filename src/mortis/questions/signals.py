@@ -8,14 +8,16 @@ from pathlib import Path
 
 from mortis.case import Case, LogsSource, MetricsSource, TableSource
 from mortis.intake.windows import two_windows
+from mortis.problems import InputProblem, counted
 from mortis.questions.answering import Examined, Gaps, asked
-from mortis.records import Evidence, Failure, LogTemplate, NotChecked, Signal, Window
+from mortis.records import Evidence, Failure, Input, LogTemplate, NotChecked, Signal, Window
 from mortis.signals.analysis import SignalsFound, find_signals
 from mortis.signals.graph import CallGraph, Candidate
 from mortis.signals.logs import LogsFound, log_templates
 from mortis.sources.graph import Calls, read_calls
 from mortis.sources.logs import read_logs
 from mortis.sources.metrics import read_metrics
+from mortis.sources.tables import fingerprint, open_table
 
 METRICS = NotChecked(
     "system and model metrics before and during (step 2)",
@@ -43,6 +45,20 @@ class Signals:
     evidence: tuple[Evidence, ...] = ()
     not_checked: Gaps = ()
     calls: Calls = ()
+    inputs: tuple[Input, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The series that moved; what was read, and what was guessed and left out on reading it."""
+
+    found: SignalsFound
+    notes: tuple[str, ...]
+    inputs: tuple[Input, ...]
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return tuple(_of_metrics(self.found, self.notes))
 
 
 def analyse_signals(known: Examined) -> Signals:
@@ -53,14 +69,14 @@ def analyse_signals(known: Examined) -> Signals:
     calls = calls_of(case)
     metrics, unmeasured = asked(METRICS, case.metrics, lambda sources: _metrics(known, sources, calls))
     logs, unread = asked(LOGS, case.logs, lambda sources: _logs(known, sources))
-    found, notes = metrics or (None, ())
     return Signals(
-        signals=found.signals if found else None,
-        candidates=found.candidates if found else (),
+        signals=metrics.found.signals if metrics else None,
+        candidates=metrics.found.candidates if metrics else (),
         log_templates=logs.templates if logs else (),
-        evidence=(*(_of_metrics(found, notes) if found else ()), *(_of_logs(logs) if logs else ())),
+        evidence=(*(metrics.evidence if metrics else ()), *(_of_logs(logs) if logs else ())),
         not_checked=(*unmeasured, *unread),
         calls=calls,
+        inputs=(*(metrics.inputs if metrics else ()), *(logs.inputs if logs else ())),
     )
 
 
@@ -77,8 +93,12 @@ def signals_of_metrics(
     where a table, a window or the symptom can't be what it is said to be.
     """
     baseline, incident = two_windows(windows)
+    if baseline.start > incident.start:
+        raise InputProblem(
+            f"--baseline {baseline} comes after --incident {incident}; what moved is held against what came before it"
+        )
     calls = read_calls(graph, root=Path(), key="--graph") if graph else ()
-    span = Window(min(baseline.start, incident.start), max(baseline.end, incident.end))
+    span = Window(baseline.start, incident.end)
     read = read_metrics(MetricsSource(table=table), root=Path(), window=span, key="--metrics")
     found = find_signals(
         read.series,
@@ -87,7 +107,8 @@ def signals_of_metrics(
         graph=CallGraph.of(calls) if calls else None,
         symptom=symptom,
     )
-    return Signals(found.signals, found.candidates, evidence=tuple(_of_metrics(found, read.notes)), calls=calls)
+    measured = _Measured(found, read.notes, read.inputs)
+    return Signals(found.signals, found.candidates, evidence=measured.evidence, calls=calls, inputs=measured.inputs)
 
 
 def calls_of(case: Case) -> Calls:
@@ -108,8 +129,7 @@ def compared(failure: Failure) -> tuple[Window, Window]:
     return Window(failure.baseline_window.start, min(failure.baseline_window.end, start)), Window(start, incident.end)
 
 
-def _metrics(known: Examined, sources: Sequence[MetricsSource], calls: Calls) -> tuple[SignalsFound, tuple[str, ...]]:
-    """The series that moved, and what was guessed and left out on reading them."""
+def _metrics(known: Examined, sources: Sequence[MetricsSource], calls: Calls) -> _Measured:
     baseline, incident = compared(known.failure)
     span = Window(baseline.start, incident.end)
     root = known.case.root
@@ -121,7 +141,16 @@ def _metrics(known: Examined, sources: Sequence[MetricsSource], calls: Calls) ->
         onset=known.failure.onset,
         graph=CallGraph.of(calls) if calls else None,
     )
-    return found, tuple(note for one in read for note in one.notes)
+    notes = tuple(note for one in read for note in one.notes)
+    inputs = tuple(one for source in read for one in source.inputs)
+    return _Measured(found, notes, (*inputs, *_graph_of(known.case, calls)))
+
+
+def _graph_of(case: Case, calls: Calls) -> tuple[Input, ...]:
+    if not case.graph:
+        return ()
+    table = open_table(case.graph, root=case.root, key="graph")
+    return (Input(table.name, len(calls), fingerprint(table), "graph"),)
 
 
 def _logs(known: Examined, sources: Sequence[LogsSource]) -> LogsFound:
@@ -150,8 +179,9 @@ def _of_metrics(found: SignalsFound, notes: tuple[str, ...]) -> Iterator[Evidenc
 def _of_logs(found: LogsFound) -> Iterator[Evidence]:
     lines = sum(sum(both) for both in found.levels.values())
     told = (
-        f"{lines:,} lines of {len(found.files):,} files, {found.known:,} templates in the baseline; "
-        f"{found.tests:,} tests, {len(found.templates):,} templates changed"
+        f"{counted(lines, 'line')} of {counted(len(found.files), 'file')}, "
+        f"{counted(found.known, 'template')} in the baseline; "
+        f"{counted(found.tests, 'test')}, {counted(len(found.templates), 'template')} changed"
     )
     yield Evidence("signals.logs", "Which log lines are new, more frequent, or gone?", told, "tested")
     if found.notes:

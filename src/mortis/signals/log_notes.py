@@ -1,4 +1,4 @@
-"""What was left out when log files were read, and what they can't tell, in words."""
+"""How log files were read, what was left out, and what they can't tell, in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from mortis.problems import listed
+from mortis.problems import counted, listed
 from mortis.records import iso
 from mortis.signals.template_counts import Buckets, TemplateCounts
 from mortis.signals.templates import MOST_TEMPLATES, OTHER
@@ -28,8 +28,9 @@ _KINDS = {
 def notes_on(
     reading: LogReading, counts: TemplateCounts, buckets: Buckets, *, silent: Mapping[str, int]
 ) -> Iterator[str]:
-    """What was left out of files, lines and templates, and what can't be told for it; each in a sentence."""
+    """How files were read, what was left out of them, and what can't be told for it; each in a sentence."""
     files = reading.files
+    yield from _layouts(files)
     for fault in dict.fromkeys(one.fault for one in files if one.fault):
         yield f"{listed((one.file.name for one in files if one.fault == fault), most=LISTED)}: {fault}"
     for kind, what in _KINDS.items():
@@ -40,16 +41,26 @@ def notes_on(
     yield from _spans(files)
     yield from _windows(counts, buckets)
     for source, lines in silent.items():
-        yield f"{source} writes nothing in the incident, after {lines:,} lines in the baseline; none is told as gone"
+        before = counted(lines, "line")
+        yield f"{source} writes nothing in the incident, after {before} in the baseline; none is told as gone"
     yield from _too_many(counts, buckets)
+
+
+def _layouts(files: Sequence[FileRead]) -> Iterator[str]:
+    """How the lines of files are laid out, and how they write their times: both are guessed."""
+    alike: dict[str, list[str]] = {}
+    for one in files:
+        if one.kind:
+            alike.setdefault(f"read as {one.kind}, times as {one.clock}", []).append(one.file.name)
+    yield from (f"{listed(names, most=LISTED)}: {how}" for how, names in alike.items())
 
 
 def _left_out(files: Sequence[FileRead], kind: str, what: str) -> Iterator[str]:
     """How many lines of a kind there are, and where."""
-    counted = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
-    if counted:
-        total = sum(lines for _, lines, _ in counted)
-        where = listed((f"{name} ({lines:,}, first line {first:,})" for name, lines, first in counted), most=LISTED)
+    having = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
+    if having:
+        total = sum(lines for _, lines, _ in having)
+        where = listed((f"{name} ({lines:,}, first line {first:,})" for name, lines, first in having), most=LISTED)
         yield f"lines that {what}: {total:,} in {where}"
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from operator import add
 
-from mortis.records import LogTemplate
+from mortis.records import Input, LogTemplate
 from mortis.signals.log_notes import notes_on
 from mortis.signals.log_shift import Shifted, judge, severity
 from mortis.signals.masking import mask
@@ -30,7 +30,8 @@ class LogsFound:
     """What the log files tell: the templates that changed, the most severe first; what was read; what can't be known.
 
     `known` is how many templates the baseline has, `tests` how many tests were made. `levels` counts the lines of each
-    level in both windows; the empty one is that of lines that state none. `notes` say in words what was left out.
+    level in both windows; the empty one is that of lines that state none. `notes` say in words what was left out,
+    `inputs` what was read.
     """
 
     templates: tuple[LogTemplate, ...] = ()
@@ -39,6 +40,7 @@ class LogsFound:
     levels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     files: tuple[FileRead, ...] = ()
     notes: tuple[str, ...] = ()
+    inputs: tuple[Input, ...] = ()
 
     @property
     def lines(self) -> Mapping[str, int]:
@@ -70,6 +72,7 @@ def log_templates(reading: LogReading) -> LogsFound:
         _levels(counts, buckets.split),
         reading.files,
         tuple(notes_on(reading, counts, buckets, silent=silent)),
+        reading.inputs,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mortis.problems import counted
 from mortis.profiles import Floats
 from mortis.records import Harm, Window
 from mortis.signals.direction import harm_of
@@ -216,11 +217,12 @@ def _too_few(before: int, after: int) -> str:
         return "no value in either window"
     if not before:
         return f"no value in the normal baseline, {after} in the incident: it may have begun with the incident"
+    usual = f"{counted(before, 'value')} in the normal baseline"
     if not after:
-        return f"{before} values in the normal baseline, none in the incident: it stopped, or its collection did"
+        return f"{usual}, none in the incident: it stopped, or its collection did"
     if before < FEWEST_BASELINE:
-        return f"{before} values in the normal baseline, fewer than {FEWEST_BASELINE}"
-    return f"{after} values in the incident, fewer than {FEWEST_POINTS}" if after < FEWEST_POINTS else ""
+        return f"{usual}, fewer than {FEWEST_BASELINE}"
+    return f"{counted(after, 'value')} in the incident, fewer than {FEWEST_POINTS}" if after < FEWEST_POINTS else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

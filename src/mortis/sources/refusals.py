@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
 from pathlib import Path
 
@@ -58,4 +60,32 @@ def _json_place(text: str) -> str | None:
     place = _JSON_PLACE.search(text)
     if place is None:
         return None
-    return f"{Path(place[1]).name} {place[2]} {place[3]}: {place[4].strip().rstrip('.')}; mend that row"
+    line = _broken_line(Path(place[1]), int(place[3]))
+    where = f"line {line}" if line else f"{place[2]} {place[3]}"
+    return f"{Path(place[1]).name} {where}: {place[4].strip().rstrip('.')}; mend that row"
+
+
+def _broken_line(file: Path, told: int) -> int | None:
+    """The line of a file of JSON lines that is no JSON; None where it isn't about where it was told to be.
+
+    DuckDB counts records, not lines, and in some versions names the one after the broken one.
+    """
+    import pyarrow as pa
+
+    record = 0
+    with io.BufferedReader(pa.input_stream(str(file))) as lines:
+        for number, line in enumerate(lines, 1):
+            record += bool(line.strip())
+            if record > told:
+                break
+            if record >= told - 1 and line.strip() and not _is_json(line):
+                return number
+    return None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

@@ -251,13 +251,9 @@ def fingerprint(table: Table) -> str:
 
     Files above 256 MiB together are hashed by their sizes and 64 evenly spaced blocks each: 'sha256-sampled:'.
     """
-    digest = hashlib.sha256()
     if table.files:
-        sampled = sum(f.stat().st_size for f in table.files) > SAMPLED_ABOVE
-        for file in table.files:
-            for block in _blocks(file, sampled=sampled):
-                digest.update(block)
-        return f"sha256{'-sampled' if sampled else ''}:{digest.hexdigest()[:32]}"
+        return fingerprint_of_files(table.files)
+    digest = hashlib.sha256()
     if table.frame is not None:
         digest.update(table.frame.schema.serialize())
         for batch in table.frame.to_batches(max_chunksize=_BATCH_ROWS):
@@ -265,6 +261,16 @@ def fingerprint(table: Table) -> str:
         return f"sha256-memory:{digest.hexdigest()[:32]}"
     digest.update(table.query.encode())
     return f"sha256-query:{digest.hexdigest()[:32]}"
+
+
+def fingerprint_of_files(files: Iterable[Path]) -> str:
+    """The start of the SHA-256 of the files' bytes in order; large ones are sampled, as for a table."""
+    files, digest = tuple(files), hashlib.sha256()
+    sampled = sum(f.stat().st_size for f in files) > SAMPLED_ABOVE
+    for file in files:
+        for block in _blocks(file, sampled=sampled):
+            digest.update(block)
+    return f"sha256{'-sampled' if sampled else ''}:{digest.hexdigest()[:32]}"
 
 
 def _blocks(file: Path, *, sampled: bool) -> Iterable[bytes]:

@@ -9,14 +9,14 @@ from typing import Any
 
 from mortis.case import BeforeAfter, ChangeSource
 from mortis.problems import InputProblem, listed
-from mortis.records import Change, Window
+from mortis.records import Change, Input, Window
 from mortis.sources.changes.before_after import Comparison
 from mortis.sources.changes.config import read_config
 from mortis.sources.changes.dependencies import read_dependencies
 from mortis.sources.changes.environment import read_environment
 from mortis.sources.changes.events import read_events
 from mortis.sources.changes.git import read_git
-from mortis.sources.changes.reading import ChangeReader, ReadingContext
+from mortis.sources.changes.reading import ChangeReader, ReadingContext, record_pair
 from mortis.sources.changes.schema import read_schema
 
 __all__ = ["READERS", "ChangeReader", "ChangesRead", "ReadingContext", "read_changes"]
@@ -28,6 +28,7 @@ def _told(compare: Callable[..., Comparison]) -> ChangeReader:
     def read(stated: BeforeAfter, context: ReadingContext) -> tuple[Change, ...]:
         found = compare(stated, root=context.root, key=context.key, name=context.name)
         context.tell(found.note)
+        record_pair(stated, context)
         return found.changes
 
     return read
@@ -59,12 +60,14 @@ TITLES: Mapping[str, str] = {
 class ChangesRead:
     """The changes on record, as sources tell them; `notes` say what was read, left out or not understood.
 
-    `unrecorded` names the kinds of sources that were not handed over, so that nobody takes silence for calm.
+    `unrecorded` names the kinds of sources that were not handed over, so that nobody takes silence for calm; `inputs`
+    are those that were.
     """
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
     unrecorded: tuple[str, ...]
+    inputs: tuple[Input, ...] = ()
 
 
 def read_changes(
@@ -76,6 +79,7 @@ def read_changes(
     InputProblem where a source is not there or not what it should be, WorkProblem where it can't be read.
     """
     changes: list[Change] = []
+    inputs: list[Input] = []
     notes: dict[str, None] = {}
     read: set[str] = set()
     places: dict[str, int] = {}
@@ -85,9 +89,11 @@ def read_changes(
             continue
         read.add(kind)
         places[kind] = places.get(kind, 0) + 1
-        context = ReadingContext(root, around, key, _name(kind, places[kind]), lambda note: notes.update({note: None}))
+        name = _name(kind, places[kind])
+        context = ReadingContext(root, around, key, name, lambda note: notes.update({note: None}), inputs.append)
         changes += readers[kind](part, context)
-    return ChangesRead(tuple(changes), tuple(notes), tuple(TITLES[kind] for kind in TITLES if kind not in read))
+    unrecorded = tuple(TITLES[kind] for kind in TITLES if kind not in read)
+    return ChangesRead(tuple(changes), tuple(notes), unrecorded, tuple(inputs))
 
 
 def _name(kind: str, place: int) -> str:

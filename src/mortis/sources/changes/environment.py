@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mortis.case import BeforeAfter
-from mortis.problems import printable
+from mortis.problems import counted, printable
 from mortis.records import Change, ChangedPart
 from mortis.sources.changes.before_after import Comparison, read_text
 from mortis.sources.changes.dependencies.differences import Difference, computes, differences, summarised
@@ -41,8 +41,10 @@ def read_environment(stated: BeforeAfter, *, root: Path, key: str, name: str) ->
         for kind, ones in found.items()
         if ones
     )
-    counted = ", ".join(f"{len(ones) or 'no'} differences in {kind}" for kind, ones in found.items())
-    said = f"{stated.before} ({len(before.packages)} packages) and {stated.after} ({len(after.packages)}): {counted}"
+    differ = ", ".join(
+        f"{counted(len(ones), 'difference') if ones else 'no differences'} in {kind}" for kind, ones in found.items()
+    )
+    said = f"{stated.before} ({len(before.packages)} packages) and {stated.after} ({len(after.packages)}): {differ}"
     return Comparison(changes, "; ".join((said, *packages.remarks, *_unread(before, after))))
 
 

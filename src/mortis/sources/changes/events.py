@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mortis.problems import InputProblem, WorkProblem, listed, near
-from mortis.records import Change
+from mortis.problems import InputProblem, WorkProblem, counted, listed, near
+from mortis.records import Change, Input
 from mortis.sources.changes.masking import one_line
 from mortis.sources.changes.reading import ReadingContext, moment_of, word_set
-from mortis.sources.tables import open_table
+from mortis.sources.tables import fingerprint, open_table
 
 COLUMNS = ("time", "kind", "summary")
 MOST_ROWS = 200_000
@@ -53,6 +53,7 @@ def read_events(source: str, context: ReadingContext) -> Iterator[Change]:
     table = open_table(source, root=context.root, key=context.key)
     found = [row for file in table.files for row in _named(_ROWS[table.format](file, context), file, len(table.files))]
     rows = [replace(row, number=number) for number, row in enumerate(found, 1)]
+    context.record(Input(source, len(rows), fingerprint(table), "changes"))
     whole = [row for row in rows if not row.fault]
     if rows and not whole:
         raise InputProblem(f"{context.key}: {source} holds no event that can be read: {rows[0].place}: {rows[0].fault}")
@@ -66,7 +67,9 @@ def read_events(source: str, context: ReadingContext) -> Iterator[Change]:
     inside = [change for _, change in changes if change.time is None or change.time in context.around]
     yield from inside
     outside = len(whole) - len(inside)
-    context.tell(f"{context.key}: {source} holds {len(whole):,} events, {outside:,} of them outside {context.around}")
+    context.tell(
+        f"{context.key}: {source} holds {counted(len(whole), 'event')}, {outside:,} of them outside {context.around}"
+    )
     _tell(rows, timeless, columns, source, context)
 
 

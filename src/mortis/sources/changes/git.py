@@ -6,6 +6,7 @@ signatures, transports. Each is switched off, for every call; nothing is fetched
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,8 +16,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from mortis.problems import InputProblem, WorkProblem
-from mortis.records import Change, ChangedPart, Window, iso
+from mortis.problems import InputProblem, WorkProblem, counted
+from mortis.records import Change, ChangedPart, Input, Window, iso
 from mortis.sources.changes.masking import one_line
 from mortis.sources.changes.paths import kinds_of_paths
 from mortis.sources.changes.reading import ReadingContext
@@ -132,8 +133,17 @@ def read_git(source: str, context: ReadingContext) -> Iterator[Change]:
     if _has_commits(repository):
         yield from _commits(repository, context, cut, only_here=bool(inside))
     else:
+        context.record(_input(repository, 0))
         context.tell(f"{context.key}: {source} has no commits on the branch that is checked out")
     yield from _tags(repository, context)
+
+
+def _input(repository: Repository, commits: int) -> Input:
+    """The repository with its commits; where branch and tags stand tells it again, as each names its history."""
+    heads = repository.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
+    if commits:
+        heads = repository.run("rev-parse", "HEAD") + heads
+    return Input(repository.stated, commits, f"sha256-git:{hashlib.sha256(heads.encode()).hexdigest()[:32]}", "changes")
 
 
 def _has_commits(repository: Repository) -> bool:
@@ -162,6 +172,7 @@ def _commits(
     paths = ("--", ".") if only_here else ("--",)
     walked = repository.run("rev-list", "--timestamp", f"--max-count={_MOST_WALKED}", "HEAD", *paths).splitlines()
     times = {sha: int(stamp) for stamp, sha in (line.split() for line in walked)}
+    context.record(_input(repository, len(times)))
     # Clocks differ between machines: the whole history is asked, as an old commit may stand before a younger one.
     inside = sorted((sha for sha, at in times.items() if _within(at, context.around)), key=lambda sha: -times[sha])
     kept = inside[:MOST_COMMITS]
@@ -185,7 +196,7 @@ def _commits(
     long = [one for one in commits if len(files.get(one.sha, ())) > MOST_FILES]
     if long:
         context.tell(
-            f"{context.key}: of {len(long):,} commits that touch more than {MOST_FILES} files, so many are listed"
+            f"{context.key}: of {counted(len(long), 'commit')} with more than {MOST_FILES} files, so many are listed"
         )
     names = _short_names(kept)
     for one in commits:
@@ -296,7 +307,7 @@ def _tags(repository: Repository, context: ReadingContext) -> Iterator[Change]:
     if len(lines) == MOST_TAGS:
         context.tell(f"{context.key}: the newest {MOST_TAGS:,} tags were read; what was tagged before is not known")
     if untimed:
-        context.tell(f"{context.key}: {untimed:,} tags without a time were left out")
+        context.tell(f"{context.key}: {counted(untimed, 'tag')} without a time left out")
     if light:
         s = "s bear their commits' times" if light > 1 else " bears its commit's time"
         context.tell(f"{context.key}: {light:,} tag{s}: git doesn't record when a plain tag was set")

@@ -10,8 +10,9 @@ from typing import Any
 
 from mortis.case import BeforeAfter
 from mortis.problems import InputProblem, listed
-from mortis.records import Change, ChangedPart, Window
+from mortis.records import Change, ChangedPart, Input, Window
 from mortis.sources.changes.before_after import read_text
+from mortis.sources.tables import fingerprint_of_files
 
 MOST_SIGNS = 1 << 20
 MOST_NAMED = 3
@@ -23,7 +24,7 @@ class ReadingContext:
     """Where a source stands: `key` is its place in the case, `root` the folder that relative paths start from.
 
     `name` is what the ids of its changes begin with, unique in the case. `around` bounds what is read of a long record.
-    `tell` takes a sentence about what was read, left out or not understood.
+    `tell` takes a sentence about what was read, left out or not understood, `record` what was read itself.
     """
 
     root: Path
@@ -31,6 +32,7 @@ class ReadingContext:
     key: str
     name: str
     tell: Callable[[str], None]
+    record: Callable[[Input], None]
 
 
 ChangeReader = Callable[[Any, ReadingContext], Iterable[Change]]
@@ -54,7 +56,8 @@ def text_of(name: str, key: str, context: ReadingContext) -> str:
 def change_of_pair(
     kind: str, source: BeforeAfter, context: ReadingContext, parts: Sequence[ChangedPart]
 ) -> Iterator[Change]:
-    """The change from one file to the other; none where nothing differs, which is told."""
+    """The change from one file to the other; none where nothing differs, which is told; both files are recorded."""
+    record_pair(source, context)
     before, after = Path(source.before).name, Path(source.after).name
     if not parts:
         context.tell(f"{context.key}: {before} and {after} don't differ")
@@ -66,6 +69,15 @@ def change_of_pair(
     file = after if before == after else f"{before} → {after}"
     found = f"{source.before} → {source.after}"
     yield Change(context.name, kind, source.at, f"{file}: {n}: {named}", parts=tuple(parts), source=found)
+
+
+def record_pair(stated: BeforeAfter, context: ReadingContext) -> None:
+    """Record both files with their lines; those of a binary one are not counted."""
+    for name in (stated.before, stated.after):
+        file = context.root / name
+        raw = file.read_bytes()
+        lines = 0 if b"\0" in raw else len(raw.splitlines())
+        context.record(Input(name, lines, fingerprint_of_files([file]), "changes"))
 
 
 def word_set(text: str) -> frozenset[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mortis.case import LogsSource
-from mortis.records import Window
+from mortis.problems import listed
+from mortis.records import Input, Window
 from mortis.sources.files import find_files
 from mortis.sources.logs.layouts import Scope
 from mortis.sources.logs.reading import (
@@ -18,6 +19,7 @@ from mortis.sources.logs.reading import (
     first_reading,
     second_reading,
 )
+from mortis.sources.tables import fingerprint_of_files
 
 __all__ = ["LONGEST_MESSAGE", "FileRead", "LogEntry", "LogFile", "LogReading", "Scope", "read_logs"]
 
@@ -31,9 +33,15 @@ class LogReading:
     """
 
     def __init__(
-        self, files: Sequence[LogFile], baseline: Window, incident: Window, *, sensitive: Collection[str] = ()
+        self,
+        sources: Mapping[str, Sequence[LogFile]],
+        baseline: Window,
+        incident: Window,
+        *,
+        sensitive: Collection[str] = (),
     ) -> None:
-        self._files = tuple(files)
+        self._sources = sources
+        self._files = tuple(dict.fromkeys(file for files in sources.values() for file in files))
         self._sensitive = tuple(sensitive)
         self._read: dict[LogFile, tuple[FileRead, Part | None]] = {}
         self.baseline = baseline
@@ -43,6 +51,19 @@ class LogReading:
     def files(self) -> tuple[FileRead, ...]:
         """What came of each file, in order; nothing before its first reading."""
         return tuple(self._read[file][0] for file in self._files if file in self._read)
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What was read, by source as the case states it: the lines of its files; complete after the first reading."""
+        return tuple(
+            Input(
+                stated,
+                sum(self._read[file][0].counts.get("lines", 0) for file in files if file in self._read),
+                fingerprint_of_files(file.path for file in files),
+                "logs",
+            )
+            for stated, files in self._sources.items()
+        )
 
     def baseline_entries(self) -> Iterator[tuple[LogFile, Iterator[LogEntry]]]:
         """Each file with its entries of the baseline, to be taken one file after the other.
@@ -78,15 +99,17 @@ def read_logs(
     Keys of JSON lines named `sensitive` are passed over. Raises InputProblem where a path, folder or glob has no file.
     """
     files: dict[Path, LogFile] = {}
+    of_sources: dict[str, list[LogFile]] = {}
     for i, source in enumerate(sources):
-        for stated in [source.files] if isinstance(source.files, str) else source.files:
+        parts = [source.files] if isinstance(source.files, str) else source.files
+        own = of_sources.setdefault(listed(parts), [])
+        for stated in parts:
             key = f"logs[{i}].files"
             found = find_files(
                 stated, root=root, key=key, wanted=lambda file: not file.name.startswith("."), none_inside="file"
             )
-            for path in found:
-                files.setdefault(path.resolve(), LogFile(path, _name(path, root)))
-    return LogReading(tuple(files.values()), baseline, incident, sensitive=sensitive)
+            own += [files.setdefault(path.resolve(), LogFile(path, _name(path, root))) for path in found]
+    return LogReading(of_sources, baseline, incident, sensitive=sensitive)
 
 
 def _name(path: Path, root: Path) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mortis.problems import WorkProblem
+from mortis.problems import WorkProblem, counted
 from mortis.records import Window
 from mortis.sources.logs.blocks import Blocks, decoded, why_no_text
 from mortis.sources.logs.layouts import FAILURE, Layout, Scope, failure_in, is_continuation, layout_of, with_failure
@@ -71,7 +71,7 @@ class FileRead:
         if not self.kind:
             return f"{self.file.name}: {self.fault}"
         zone = "" if self.has_offset else ", taken as UTC"
-        parts = [f"{self.counts.get('lines', 0):,} lines"]
+        parts = [counted(self.counts.get("lines", 0), "line")]
         parts += [f"{self.counts[kind]:,} {kind}" for kind in KINDS if self.counts.get(kind)]
         fault = f"; {self.fault}" if self.fault else ""
         return f"{self.file.name}: {self.kind}, times as {self.clock}{zone}; {', '.join(parts)}{fault}"

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mortis.problems import InputProblem, listed, near
+from mortis.problems import InputProblem, counted, listed, near
 from mortis.sources.metrics.headings import is_moment
 from mortis.sources.metrics.moments import Moments
-from mortis.sources.metrics.points import Ints
-from mortis.sources.metrics.reading import counted
+from mortis.sources.metrics.points import Bools, Ints
 from mortis.sources.metrics.sheets import Column, Sheet
 from mortis.sources.metrics.words import Words, dense, parse_numbers, refine
 
@@ -38,6 +37,8 @@ METRICS = ("field", "metric", "metricname", "metrickey", "metricid", "measuremen
 NAMES = ("name", "series", "seriesname", "signal", "variable", "key", "label")
 VALUES = ("value", "val", "metricvalue", "datapoint", "reading", "v", "y")
 FEW_ROWS = 100
+FEWEST_MOMENTS = 3
+_ID = re.compile(r"(?i:(?:^|[^a-z0-9])(?:id|pid|uid|uuid|guid))$|(?<=[a-z])I[dD]$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +111,7 @@ def form_of(sheet: Sheet, time: Column, moments: Moments, *, where: str) -> Form
     notes: list[str] = []
     others = _usable([column for column in sheet.columns if column is not time], notes)
     long = None if sheet.levels else _long(others, time, moments, notes)
-    numbers = long.values if long else _numbers(others, notes)
+    numbers = long.values if long else _numbers(_measured(sheet, others, moments), notes)
     if not numbers:
         raise InputProblem(
             f"{where}: no column of {sheet.name} beside {time.title!r} holds numbers; there are: {sheet.titles()}"
@@ -172,6 +173,30 @@ def _wide(sheet: Sheet, time: Column, numbers: Sequence[Column], columns: Sequen
     return replace(form, guess=f"read as {what}: times from {time.title!r}{names}{told_apart}")
 
 
+def _measured(sheet: Sheet, columns: Sequence[Column], moments: Moments) -> list[Column]:
+    """The columns of a wide table but for whole numbers that only tell rows apart, which measure nothing."""
+    if sheet.levels:
+        return list(columns)
+    rows = _Parted.of(moments)
+    return [column for column in columns if not (_is_whole(column) and _tells_rows_apart(column, rows, moments))]
+
+
+def _is_whole(column: Column) -> bool:
+    import pyarrow.types as at
+
+    return bool(at.is_integer(column.data.type))
+
+
+def _tells_rows_apart(column: Column, rows: _Parted, moments: Moments) -> bool:
+    """Whether a column of whole numbers is named like an id, or has each of its values once at every moment."""
+    if _ID.search(column.title):
+        return True
+    if rows.times < FEWEST_MOMENTS or rows.times == len(rows.at):
+        return False
+    parted = rows.further(column.words.where(_known(moments)))
+    return parted.pairs == len(rows.at) == parted.groups * rows.times
+
+
 def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> tuple[Column, ...]:
     """The columns that tell series apart, those of text asked first.
 
@@ -181,12 +206,11 @@ def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> 
     columns = sorted(columns, key=lambda one: one.kind != "text")
     if not columns:
         return ()
-    kept = slice(None) if moments.known.all() else moments.known
-    times, at = dense(*_from_zero(moments.seconds[kept]))
-    parted = _Parted.by(None if name is None else name.where(kept), at, len(times))
+    kept, parted = _known(moments), _Parted.of(moments)
+    parted = parted if name is None else parted.further(name.where(kept))
     telling: list[Column] = []
     for column in columns:
-        if parted.pairs == len(at):
+        if parted.pairs == len(parted.at):
             break
         finer = parted.further(column.words.where(kept))
         if finer.pairs > parted.pairs and not _is_key(column):
@@ -195,6 +219,11 @@ def _labels(name: Words | None, columns: Sequence[Column], moments: Moments) -> 
     texts = [column for column in columns if column.kind == "text" and column not in telling]
     telling += [column for column in texts if parted.further(column.words.where(kept)).groups == parted.groups]
     return tuple(telling)
+
+
+def _known(moments: Moments) -> Bools | slice:
+    """The rows that have a time; a slice where all do."""
+    return slice(None) if moments.known.all() else moments.known
 
 
 def _from_zero(seconds: Ints) -> tuple[Ints, int]:
@@ -212,10 +241,10 @@ class _Parted:
     pairs: int
 
     @classmethod
-    def by(cls, words: Words | None, at: Ints, times: int) -> _Parted:
-        """The rows parted by words, or all in one group."""
-        whole = cls(np.zeros(len(at), np.int64), 1, at, times, times)
-        return whole if words is None else whole.further(words)
+    def of(cls, moments: Moments) -> _Parted:
+        """The rows that have a time, all in one group."""
+        times, at = dense(*_from_zero(moments.seconds[_known(moments)]))
+        return cls(np.zeros(len(at), np.int64), 1, at, len(times), len(times))
 
     def further(self, words: Words) -> _Parted:
         """The groups parted by words."""

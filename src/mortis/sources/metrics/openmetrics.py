@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from mortis.problems import InputProblem
+from mortis.problems import InputProblem, counted
 from mortis.profiles import Floats
 from mortis.records import Input
 from mortis.sources.metrics.counters import PARTS, TOTAL
 from mortis.sources.metrics.headings import not_utf8, unpacked
 from mortis.sources.metrics.points import Bools, Ints, sort_points
-from mortis.sources.metrics.reading import Asked, MetricsRead, check_window, counted, finished, inside
+from mortis.sources.metrics.reading import Asked, MetricsRead, check_window, finished, inside
 from mortis.sources.metrics.selectors import parse_series
 from mortis.sources.metrics.words import Words, words_of
 from mortis.sources.tables import Format, Table, fingerprint, not_packed, not_text

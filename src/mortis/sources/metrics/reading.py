@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mortis.case import MetricsSource
-from mortis.problems import InputProblem, listed
+from mortis.problems import InputProblem, counted, listed
 from mortis.profiles import Floats
 from mortis.records import Input, Window, iso
 from mortis.sources.metrics.counters import counter_names, rate
@@ -60,15 +60,6 @@ def inside(seconds: Ints | Floats, window: Window | None) -> Bools:
     if window is None:
         return np.ones(len(seconds), dtype=np.bool_)
     return np.asarray((seconds >= window.start.timestamp()) & (seconds < window.end.timestamp()))
-
-
-def counted(n: int, noun: str) -> str:
-    """A number of things in words.
-
-    >>> counted(1, "row"), counted(1204, "row")
-    ('1 row', '1,204 rows')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def check_window(found: Sequence[Ints], asked: Asked, what: str) -> None:

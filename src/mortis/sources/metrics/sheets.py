@@ -42,7 +42,7 @@ class Column:
         """The heading on one line."""
         return " / ".join(part for part in self.heading if part) or UNNAMED
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """What the column is good for."""
         return _kind(self.data.type)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mortis.problems import InputProblem
+from mortis.problems import InputProblem, counted
 from mortis.records import Input
 from mortis.sources.metrics.forms import Form, form_of, is_lone_value, name_level, time_column
 from mortis.sources.metrics.moments import Moments, moments_of
 from mortis.sources.metrics.points import Bools, Ints, sort_points
-from mortis.sources.metrics.reading import Asked, MetricsRead, check_window, counted, finished, inside
+from mortis.sources.metrics.reading import Asked, MetricsRead, check_window, finished, inside
 from mortis.sources.metrics.selectors import parse_series
 from mortis.sources.metrics.sheets import UNNAMED, Column, Sheet, numbers_of, open_sheets
 from mortis.sources.metrics.words import Words, combine

@@ -6,7 +6,8 @@ come from sums of comparisons with the edges, which every backend has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import ibis
@@ -15,6 +16,7 @@ import ibis.expr.types as ir
 
 from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, OUTCOMES, PREDICTION, SCORE, Condition, Dataset, Layout
 from mortis.profiles import NULL, OTHER, SKETCH_PLACES
+from mortis.records import Window
 
 PREDICTIONS = "mortis_predictions"
 LABELS = "mortis_labels"
@@ -27,16 +29,20 @@ CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
 EXACT = 2.0**53  # up to here a double holds every whole number
 MOST_VALUES = 2_000  # of a table that is read for itself: it has one bucket alone
+# A moment's whole epoch seconds, which every engine has its own function for.
+Epoch = Callable[[ir.Value], ir.IntegerValue]
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
 
 
-def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema | None) -> ir.Table:
+def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema | None, *, epoch: Epoch) -> ir.Table:
     """The prediction log under fixed names: bucket, version, outcome, y, p, s ... and every feature as `f:NAME`."""
     roles = dataset.roles
     rows = ibis.table(schema, name=PREDICTIONS)
     rows = rows.filter(rows[roles.time].notnull())  # what has no time belongs to no bucket
     columns: dict[str, ir.Value] = {
-        "second": seconds(rows[roles.time], dataset.time_unit),
+        "moment": rows[roles.time],
+        "second": seconds(rows[roles.time], dataset.time_unit, epoch=epoch),
         "version": _text(rows, roles.version, default=""),
         "s": _finite(rows[roles.score]) if roles.score else ibis.null("float64"),
         "p_raw": _plain(rows[roles.prediction]) if roles.prediction else ibis.null("string"),
@@ -53,9 +59,9 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
             **columns, y_raw=ibis.null("string") if own is None else own, label_second=ibis.null("int64")
         )
     elif own is None:
-        table = _with_labels(dataset, rows.select(**columns), label_schema)
+        table = _with_labels(dataset, rows.select(**columns), label_schema, epoch)
     else:
-        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema)
+        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema, epoch)
         table = joined.mutate(y_raw=_first_known(joined.y_own, joined.y_raw))
     age = (table.label_second - table.second).cast("float64") / 3600
     table = table.mutate(label_age=age)
@@ -98,13 +104,13 @@ def _first_known(own: ir.Value, joined: ir.Value) -> ir.Value:
     return ibis.coalesce(own, joined) if same else ibis.coalesce(own.cast("string"), joined.cast("string"))
 
 
-def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None) -> ir.Table:
+def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None, epoch: Epoch) -> ir.Table:
     """The rows with the label that arrived first for their id: a repeated label must not multiply predictions."""
     spec = dataset.labels
     if spec is None or label_schema is None:
         raise ValueError("a join needs the label table and its schema")
     labels = ibis.table(label_schema, name=LABELS)
-    arrived = seconds(labels[spec.time], spec.time_unit) if spec.time else ibis.null("int64")
+    arrived = seconds(labels[spec.time], spec.time_unit, epoch=epoch) if spec.time else ibis.null("int64")
     plain = labels.select(label_key=key(labels[spec.id]), y_raw=_plain(labels[spec.label]), label_second=arrived)
     plain = plain.filter(plain.y_raw.notnull())
     order = [plain.label_second, plain.y_raw.cast("string")]
@@ -113,18 +119,31 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
     return rows.left_join(first, rows.row_key == first.label_key).drop("label_key")
 
 
-def seconds(column: ir.Value, unit: str) -> ir.IntegerValue:
-    """Epoch seconds as an integer: a double as grouping key is forty times slower."""
+def seconds(column: ir.Value, unit: str, *, epoch: Epoch) -> ir.IntegerValue:
+    """The whole epoch seconds, as an integer: a double as grouping key is forty times slower."""
     kind = column.type()
     if unit:
-        per = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[unit]
-        whole = column.cast("int64")
-        return whole if per == 1 else whole // per
+        whole = column if kind.is_integer() else column.floor().cast("int64")  # a cast alone rounds half a second up
+        return whole if unit == "s" else whole // _PER_SECOND[unit]
     if kind.is_string():
         column = column.cast(dt.Timestamp(timezone="UTC"))
     elif kind.is_date():
         column = column.cast("timestamp")
-    return column.epoch_seconds().cast("int64")
+    return epoch(column)
+
+
+def inside(table: ir.Table, window: Window, unit: str) -> ir.BooleanValue:
+    """Whether a row lies in the window; told by the log's own times, so that what lies outside is skipped unread."""
+    moment, ends = table.moment, [int(end.timestamp()) for end in (window.start, window.end)]
+    kind = moment.type()
+    if unit:
+        start, end = (ibis.literal(second * _PER_SECOND[unit]) for second in ends)
+    elif kind.is_timestamp():
+        utc = dt.Timestamp(timezone="UTC" if kind.timezone else None)
+        start, end = (ibis.literal(datetime.fromtimestamp(second, UTC), utc) for second in ends)
+    else:
+        moment, (start, end) = table.second, ends
+    return (moment >= start) & (moment < end)
 
 
 def _text(rows: ir.Table, name: str | None, *, default: str) -> ir.Value:

@@ -7,6 +7,7 @@ come from sums of comparisons with the edges, which every backend has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,20 +30,30 @@ CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
 EXACT = 2.0**53  # up to here a double holds every whole number
 MOST_VALUES = 2_000  # of a table that is read for itself: it has one bucket alone
-# A moment's whole epoch seconds, which every engine has its own function for.
-Epoch = Callable[[ir.Value], ir.IntegerValue]
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
 
 
-def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema | None, *, epoch: Epoch) -> ir.Table:
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What engines have functions of their own for, quicker than what Ibis makes of it."""
+
+    epoch: Callable[[ir.Value], ir.IntegerValue]
+    """The whole second since 1970 in which a moment lies."""
+    count_if: Callable[[ir.Value], ir.IntegerValue]
+    """How many rows a condition holds for."""
+
+
+def canonical(
+    dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema | None, functions: Functions
+) -> ir.Table:
     """The prediction log under fixed names: bucket, version, outcome, y, p, s ... and every feature as `f:NAME`."""
     roles = dataset.roles
     rows = ibis.table(schema, name=PREDICTIONS)
     rows = rows.filter(rows[roles.time].notnull())  # what has no time belongs to no bucket
     columns: dict[str, ir.Value] = {
         "moment": rows[roles.time],
-        "second": seconds(rows[roles.time], dataset.time_unit, epoch=epoch),
+        "second": seconds(rows[roles.time], dataset.time_unit, functions),
         "version": _text(rows, roles.version, default=""),
         "s": _finite(rows[roles.score]) if roles.score else ibis.null("float64"),
         "p_raw": _plain(rows[roles.prediction]) if roles.prediction else ibis.null("string"),
@@ -59,9 +70,9 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
             **columns, y_raw=ibis.null("string") if own is None else own, label_second=ibis.null("int64")
         )
     elif own is None:
-        table = _with_labels(dataset, rows.select(**columns), label_schema, epoch)
+        table = _with_labels(dataset, rows.select(**columns), label_schema, functions)
     else:
-        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema, epoch)
+        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema, functions)
         table = joined.mutate(y_raw=_first_known(joined.y_own, joined.y_raw))
     age = (table.label_second - table.second).cast("float64") / 3600
     table = table.mutate(label_age=age)
@@ -69,7 +80,7 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
         young = table.label_age <= dataset.label_age_hours
         table = table.mutate(y_raw=young.ifelse(table.y_raw, ibis.null(table.y_raw.type())))
     width = dataset.width
-    bucket = table.second - ((table.second - dataset.origin) % width + width) % width
+    bucket = dataset.origin + (table.second - dataset.origin) // width * width
     table = _judged(dataset, table.mutate(bucket=bucket))
     return table.mutate(outcome=_outcome(dataset, table))
 
@@ -104,13 +115,13 @@ def _first_known(own: ir.Value, joined: ir.Value) -> ir.Value:
     return ibis.coalesce(own, joined) if same else ibis.coalesce(own.cast("string"), joined.cast("string"))
 
 
-def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None, epoch: Epoch) -> ir.Table:
+def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None, functions: Functions) -> ir.Table:
     """The rows with the label that arrived first for their id: a repeated label must not multiply predictions."""
     spec = dataset.labels
     if spec is None or label_schema is None:
         raise ValueError("a join needs the label table and its schema")
     labels = ibis.table(label_schema, name=LABELS)
-    arrived = seconds(labels[spec.time], spec.time_unit, epoch=epoch) if spec.time else ibis.null("int64")
+    arrived = seconds(labels[spec.time], spec.time_unit, functions) if spec.time else ibis.null("int64")
     plain = labels.select(label_key=key(labels[spec.id]), y_raw=_plain(labels[spec.label]), label_second=arrived)
     plain = plain.filter(plain.y_raw.notnull())
     order = [plain.label_second, plain.y_raw.cast("string")]
@@ -119,7 +130,7 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
     return rows.left_join(first, rows.row_key == first.label_key).drop("label_key")
 
 
-def seconds(column: ir.Value, unit: str, *, epoch: Epoch) -> ir.IntegerValue:
+def seconds(column: ir.Value, unit: str, functions: Functions) -> ir.IntegerValue:
     """The whole epoch seconds, as an integer: a double as grouping key is forty times slower."""
     kind = column.type()
     if unit:
@@ -129,7 +140,7 @@ def seconds(column: ir.Value, unit: str, *, epoch: Epoch) -> ir.IntegerValue:
         column = column.cast(dt.Timestamp(timezone="UTC"))
     elif kind.is_date():
         column = column.cast("timestamp")
-    return epoch(column)
+    return functions.epoch(column)
 
 
 def inside(table: ir.Table, window: Window, unit: str) -> ir.BooleanValue:
@@ -270,7 +281,7 @@ def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
     )
 
 
-def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
+def numbers_pass(table: ir.Table, layout: Layout, functions: Functions) -> ir.Table:
     """Counts below each edge, moments, extremes, distinct sketch of every number by (bucket, version, outcome).
 
     One group-by. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, and `i_places`
@@ -280,7 +291,7 @@ def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
     for i, (name, cut) in enumerate(layout.numbers.items()):
         x = table[column_of(name)]
         off = x - cut.centre
-        figures |= {f"{i}_below_{j}": (x < edge).cast("int32").sum() for j, edge in enumerate(cut.edges)}
+        figures |= {f"{i}_below_{j}": functions.count_if(x < edge) for j, edge in enumerate(cut.edges)}
         figures |= {
             f"{i}_n": x.count(),
             f"{i}_sum": off.sum(),

@@ -463,6 +463,37 @@ def test_the_same_moments_give_the_same_profile_however_they_are_written(engine,
     assert not span.mixed_zones
 
 
+LAST_MOMENTS = {
+    "milliseconds": (lambda us: pa.array(us // 1000), "ms"),
+    "seconds with decimals": (lambda us: pa.array(us / 1e6), "s"),
+    "timestamp": (lambda us: pa.array(us).cast(pa.timestamp("us")), ""),
+    "timestamp in nanoseconds": (lambda us: pa.array(us * 1000).cast(pa.timestamp("ns")), ""),
+    "timestamp in UTC": (lambda us: pa.array(us).cast(pa.timestamp("us", "UTC")), ""),
+    "timestamp elsewhere": (lambda us: pa.array(us).cast(pa.timestamp("us", "America/New_York")), ""),
+    "text": (lambda us: pa.array([moment(one / 1e6).isoformat() for one in us.tolist()]), ""),
+}
+
+
+@pytest.mark.parametrize("form", LAST_MOMENTS)
+def test_the_last_moment_of_a_day_counts_in_that_day(engine, tmp_path, layout, form):
+    """In its bucket, in the log's span, in samples, counts and coded rows: a window holds what lies before its end."""
+    write, unit = LAST_MOMENTS[form]
+    late = (START + DAY * np.arange(1, 4)) * 1_000_000 - 300_000  # 23:59:59.7
+    rows = make_rows(rows=3)
+    timed = rows.set_column(0, "t", write(late))
+    dataset = make_dataset(written(timed, "csv" if form == "text" else "arrow", tmp_path), time_unit=unit)
+    profile = engine.profile(dataset, layout)
+    assert [cell[0] for cell in profile.quality.by(lambda cell: cell[:1]).cells] == [START + i * DAY for i in range(3)]
+    span = engine.span(dataset.predictions, "t", unit)
+    assert (span.first, span.last) == (START + DAY - 1, START + 3 * DAY - 1)
+    for i in range(3):
+        day = window(i, i + 1)
+        assert engine.sample(dataset, day, most=10)["row_key"].to_pylist() == [str(rows["id"][i])]
+        assert len(engine.coded(dataset, layout, [day], most=10)[0].outcome) == 1
+    everywhere = engine.count(dataset, [[]], [window(i, i + 1) for i in range(3)])
+    assert [rate.n for rate in everywhere[0]] == pc.and_(rows["y"].is_valid(), rows["p"].is_valid()).to_numpy().tolist()
+
+
 def test_dates_are_the_midnights_they_begin_with(engine, layout):
     rows = plain_rows()
     days = (rows["t"].to_numpy() - START) // DAY

@@ -6,7 +6,9 @@ come from sums of comparisons with the edges, which every backend has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import ibis
@@ -15,6 +17,7 @@ import ibis.expr.types as ir
 
 from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, OUTCOMES, PREDICTION, SCORE, Condition, Dataset, Layout
 from mortis.profiles import NULL, OTHER, SKETCH_PLACES
+from mortis.records import Window
 
 PREDICTIONS = "mortis_predictions"
 LABELS = "mortis_labels"
@@ -27,16 +30,30 @@ CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
 EXACT = 2.0**53  # up to here a double holds every whole number
 MOST_VALUES = 2_000  # of a table that is read for itself: it has one bucket alone
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
 
 
-def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema | None) -> ir.Table:
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What engines have functions of their own for, quicker than what Ibis makes of it."""
+
+    epoch: Callable[[ir.Value], ir.IntegerValue]
+    """The whole second since 1970 in which a moment lies."""
+    count_if: Callable[[ir.Value], ir.IntegerValue]
+    """How many rows a condition holds for."""
+
+
+def canonical(
+    dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema | None, functions: Functions
+) -> ir.Table:
     """The prediction log under fixed names: bucket, version, outcome, y, p, s ... and every feature as `f:NAME`."""
     roles = dataset.roles
     rows = ibis.table(schema, name=PREDICTIONS)
     rows = rows.filter(rows[roles.time].notnull())  # what has no time belongs to no bucket
     columns: dict[str, ir.Value] = {
-        "second": seconds(rows[roles.time], dataset.time_unit),
+        "moment": rows[roles.time],
+        "second": seconds(rows[roles.time], dataset.time_unit, functions),
         "version": _text(rows, roles.version, default=""),
         "s": _finite(rows[roles.score]) if roles.score else ibis.null("float64"),
         "p_raw": _plain(rows[roles.prediction]) if roles.prediction else ibis.null("string"),
@@ -53,9 +70,9 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
             **columns, y_raw=ibis.null("string") if own is None else own, label_second=ibis.null("int64")
         )
     elif own is None:
-        table = _with_labels(dataset, rows.select(**columns), label_schema)
+        table = _with_labels(dataset, rows.select(**columns), label_schema, functions)
     else:
-        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema)
+        joined = _with_labels(dataset, rows.select(**columns, y_own=own), label_schema, functions)
         table = joined.mutate(y_raw=_first_known(joined.y_own, joined.y_raw))
     age = (table.label_second - table.second).cast("float64") / 3600
     table = table.mutate(label_age=age)
@@ -63,7 +80,7 @@ def canonical(dataset: Dataset, schema: ibis.Schema, label_schema: ibis.Schema |
         young = table.label_age <= dataset.label_age_hours
         table = table.mutate(y_raw=young.ifelse(table.y_raw, ibis.null(table.y_raw.type())))
     width = dataset.width
-    bucket = table.second - ((table.second - dataset.origin) % width + width) % width
+    bucket = dataset.origin + (table.second - dataset.origin) // width * width
     table = _judged(dataset, table.mutate(bucket=bucket))
     return table.mutate(outcome=_outcome(dataset, table))
 
@@ -98,13 +115,13 @@ def _first_known(own: ir.Value, joined: ir.Value) -> ir.Value:
     return ibis.coalesce(own, joined) if same else ibis.coalesce(own.cast("string"), joined.cast("string"))
 
 
-def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None) -> ir.Table:
+def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | None, functions: Functions) -> ir.Table:
     """The rows with the label that arrived first for their id: a repeated label must not multiply predictions."""
     spec = dataset.labels
     if spec is None or label_schema is None:
         raise ValueError("a join needs the label table and its schema")
     labels = ibis.table(label_schema, name=LABELS)
-    arrived = seconds(labels[spec.time], spec.time_unit) if spec.time else ibis.null("int64")
+    arrived = seconds(labels[spec.time], spec.time_unit, functions) if spec.time else ibis.null("int64")
     plain = labels.select(label_key=key(labels[spec.id]), y_raw=_plain(labels[spec.label]), label_second=arrived)
     plain = plain.filter(plain.y_raw.notnull())
     order = [plain.label_second, plain.y_raw.cast("string")]
@@ -113,18 +130,31 @@ def _with_labels(dataset: Dataset, rows: ir.Table, label_schema: ibis.Schema | N
     return rows.left_join(first, rows.row_key == first.label_key).drop("label_key")
 
 
-def seconds(column: ir.Value, unit: str) -> ir.IntegerValue:
-    """Epoch seconds as an integer: a double as grouping key is forty times slower."""
+def seconds(column: ir.Value, unit: str, functions: Functions) -> ir.IntegerValue:
+    """The whole epoch seconds, as an integer: a double as grouping key is forty times slower."""
     kind = column.type()
     if unit:
-        per = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[unit]
-        whole = column.cast("int64")
-        return whole if per == 1 else whole // per
+        whole = column if kind.is_integer() else column.floor().cast("int64")  # a cast alone rounds half a second up
+        return whole if unit == "s" else whole // _PER_SECOND[unit]
     if kind.is_string():
         column = column.cast(dt.Timestamp(timezone="UTC"))
     elif kind.is_date():
         column = column.cast("timestamp")
-    return column.epoch_seconds().cast("int64")
+    return functions.epoch(column)
+
+
+def inside(table: ir.Table, window: Window, unit: str) -> ir.BooleanValue:
+    """Whether a row lies in the window; told by the log's own times, so that what lies outside is skipped unread."""
+    moment, ends = table.moment, [int(end.timestamp()) for end in (window.start, window.end)]
+    kind = moment.type()
+    if unit:
+        start, end = (ibis.literal(second * _PER_SECOND[unit]) for second in ends)
+    elif kind.is_timestamp():
+        utc = dt.Timestamp(timezone="UTC" if kind.timezone else None)
+        start, end = (ibis.literal(datetime.fromtimestamp(second, UTC), utc) for second in ends)
+    else:
+        moment, (start, end) = table.second, ends
+    return (moment >= start) & (moment < end)
 
 
 def _text(rows: ir.Table, name: str | None, *, default: str) -> ir.Value:
@@ -251,7 +281,7 @@ def _ranked(dataset: Dataset, table: ir.Table) -> ir.Table:
     )
 
 
-def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
+def numbers_pass(table: ir.Table, layout: Layout, functions: Functions) -> ir.Table:
     """Counts below each edge, moments, extremes, distinct sketch of every number by (bucket, version, outcome).
 
     One group-by. Columns of number i: `i_below_j`, `i_n`, `i_sum`, `i_square`, `i_low`, `i_high`, and `i_places`
@@ -261,7 +291,7 @@ def numbers_pass(table: ir.Table, layout: Layout) -> ir.Table:
     for i, (name, cut) in enumerate(layout.numbers.items()):
         x = table[column_of(name)]
         off = x - cut.centre
-        figures |= {f"{i}_below_{j}": (x < edge).cast("int32").sum() for j, edge in enumerate(cut.edges)}
+        figures |= {f"{i}_below_{j}": functions.count_if(x < edge) for j, edge in enumerate(cut.edges)}
         figures |= {
             f"{i}_n": x.count(),
             f"{i}_sum": off.sum(),

@@ -79,8 +79,9 @@ class Tally:
 
     def keep(self, rows: BoolArray) -> Tally:
         """The rows marked, alone."""
-        weights = None if self.weights is None else self.weights[rows]
-        return Tally(tuple(codes[rows] for codes in self.codes), weights, int(np.count_nonzero(rows)))
+        at = np.flatnonzero(rows)
+        weights = None if self.weights is None else self.weights[at]
+        return Tally(tuple(codes.take(at) for codes in self.codes), weights, at.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +188,10 @@ def _window(rows: CodedRows, *, half: bool | None) -> tuple[Tally, Tally]:
 
 
 def _tally(codes: CodeArray, weights: IntArray, wanted: BoolArray) -> Tally:
-    chosen = weights[wanted]
+    at = np.flatnonzero(wanted)  # rows are taken by their places several times as fast as by a mask
+    chosen = weights[at]
     ones = bool(np.all(chosen == 1))
-    kept = tuple(codes[wanted, column] for column in range(codes.shape[1]))
+    kept = tuple(codes[:, column].take(at) for column in range(codes.shape[1]))
     return Tally(kept, None if ones else chosen.astype(np.float64), int(chosen.size))
 
 
@@ -298,12 +300,15 @@ def _keys(tally: Tally, columns: tuple[int, ...], shape: tuple[int, ...]) -> Int
 
 
 def _margins(cube: FloatArray, group: _Group) -> dict[tuple[int, ...], FloatArray]:
-    """Every member's table, columns summed out one at a time so that tables share the work."""
+    """Every member's table, columns summed out one at a time so that tables share the work.
+
+    The first go first: NumPy adds up whole blocks along an early axis, and single numbers along the last.
+    """
     known = {group.columns: cube}
 
     def table(columns: tuple[int, ...]) -> FloatArray:
         if columns not in known:
-            spare = next(c for c in group.columns if c not in columns)
+            spare = next(c for c in reversed(group.columns) if c not in columns)
             wider = tuple(sorted((*columns, spare)))
             known[columns] = table(wider).sum(axis=wider.index(spare))
         return known[columns]

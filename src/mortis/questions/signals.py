@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mortis.case import Case, LogsSource, MetricsSource, TableSource
 from mortis.intake.windows import two_windows
-from mortis.questions.answering import Examined, Gaps, asked
+from mortis.questions.answering import Examined, Gaps, answered, asked, each_asked
 from mortis.records import Evidence, Failure, LogTemplate, NotChecked, Signal, Window
 from mortis.signals.analysis import SignalsFound, find_signals
 from mortis.signals.graph import CallGraph, Candidate
@@ -26,6 +26,11 @@ LOGS = NotChecked(
     "logs before and during (step 2)",
     "no log files were handed over",
     "`logs`: the services' log files of both windows",
+)
+GRAPH = NotChecked(
+    "call graph: which services lie behind the symptom (step 2)",
+    "no graph was handed over",
+    "`graph`: a table of callers and callees",
 )
 MOST_TOLD = 20
 
@@ -50,16 +55,19 @@ def analyse_signals(known: Examined) -> Signals:
     case = known.case
     if known.failure.incident_window is None:
         return Signals()
-    calls = calls_of(case)
-    metrics, unmeasured = asked(METRICS, case.metrics, lambda sources: _metrics(known, sources, calls))
+    calls, unknown = calls_of(case)
+    metrics, unmeasured = _metrics(known, calls)
     logs, unread = asked(LOGS, case.logs, lambda sources: _logs(known, sources))
     found, notes = metrics or (None, ())
     return Signals(
         signals=found.signals if found else None,
         candidates=found.candidates if found else (),
         log_templates=logs.templates if logs else (),
-        evidence=(*(_of_metrics(found, notes) if found else ()), *(_of_logs(logs) if logs else ())),
-        not_checked=(*unmeasured, *unread),
+        evidence=(
+            *(_of_metrics(found, notes) if found else ()),
+            *(_of_logs(logs) if logs and logs.is_compared else ()),
+        ),
+        not_checked=(*unmeasured, *unknown, *unread, *(_one_sided(logs) if logs else ())),
         calls=calls,
     )
 
@@ -90,9 +98,12 @@ def signals_of_metrics(
     return Signals(found.signals, found.candidates, evidence=tuple(_of_metrics(found, read.notes)), calls=calls)
 
 
-def calls_of(case: Case) -> Calls:
-    """Who calls whom, as the case's graph says; empty without one."""
-    return read_calls(case.graph, root=case.root) if case.graph else ()
+def calls_of(case: Case) -> tuple[Calls, Gaps]:
+    """Who calls whom, as the case's graph says; empty without one, and where it can't be read, which is a gap."""
+    if not case.graph:
+        return (), ()
+    calls, gaps = asked(GRAPH, case.graph, lambda stated: read_calls(stated, root=case.root))
+    return calls or (), gaps
 
 
 def compared(failure: Failure) -> tuple[Window, Window]:
@@ -108,20 +119,29 @@ def compared(failure: Failure) -> tuple[Window, Window]:
     return Window(failure.baseline_window.start, min(failure.baseline_window.end, start)), Window(start, incident.end)
 
 
-def _metrics(known: Examined, sources: Sequence[MetricsSource], calls: Calls) -> tuple[SignalsFound, tuple[str, ...]]:
-    """The series that moved, and what was guessed and left out on reading them."""
+def _metrics(known: Examined, calls: Calls) -> tuple[tuple[SignalsFound, tuple[str, ...]] | None, Gaps]:
+    """The series that moved, with what was guessed and left out on reading them; None where none could be read."""
     baseline, incident = compared(known.failure)
-    span = Window(baseline.start, incident.end)
-    root = known.case.root
-    read = [read_metrics(one, root=root, window=span, key=f"metrics.{i}") for i, one in enumerate(sources)]
-    found = find_signals(
-        [series for one in read for series in one.series],
-        baseline=baseline,
-        incident=incident,
-        onset=known.failure.onset,
-        graph=CallGraph.of(calls) if calls else None,
+    span, root = Window(baseline.start, incident.end), known.case.root
+    read, unread = each_asked(
+        METRICS,
+        known.case.metrics,
+        lambda i, one: read_metrics(one, root=root, window=span, key=f"metrics.{i}"),
     )
-    return found, tuple(note for one in read for note in one.notes)
+    if not read:
+        return None, unread
+    found, failed = answered(
+        METRICS.what,
+        lambda: find_signals(
+            [series for one in read for series in one.series],
+            baseline=baseline,
+            incident=incident,
+            onset=known.failure.onset,
+            graph=CallGraph.of(calls) if calls else None,
+        ),
+    )
+    gaps = (*unread, *failed)
+    return (None, gaps) if found is None else ((found, tuple(note for one in read for note in one.notes)), gaps)
 
 
 def _logs(known: Examined, sources: Sequence[LogsSource]) -> LogsFound:
@@ -145,6 +165,13 @@ def _of_metrics(found: SignalsFound, notes: tuple[str, ...]) -> Iterator[Evidenc
         yield Evidence("signals.unjudged", "Which series could not be judged?", told)
     if notes:
         yield Evidence("signals.sources", "How were the metrics read?", "; ".join(notes))
+
+
+def _one_sided(found: LogsFound) -> Gaps:
+    """Log lines that can't be compared, as one of the windows holds none."""
+    if found.is_compared:
+        return ()
+    return (NotChecked(LOGS.what, "; ".join(found.notes), "log lines of both windows"),)
 
 
 def _of_logs(found: LogsFound) -> Iterator[Evidence]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from mortis.problems import InputProblem, WorkProblem
+from mortis.problems import CaseProblem, InputProblem, WorkProblem
 from mortis.records import Change, ChangedPart, Window, iso
 from mortis.sources.changes.masking import one_line
 from mortis.sources.changes.paths import kinds_of_paths
@@ -119,7 +119,7 @@ def read_git(source: str, context: ReadingContext) -> Iterator[Change]:
     """
     folder = context.root / source
     if not folder.is_dir():
-        raise InputProblem(
+        raise CaseProblem(
             f"{context.key}: no such folder: {source} (looked in {context.root.resolve()}){neighbours(folder)}"
         )
     repository = Repository(folder, context.key, source)

@@ -976,7 +976,7 @@ BROKEN = [
     (
         "a pair half there",
         stated("config", "before1.yaml"),
-        r"changes\.0\.config\.before: no such file: before1\.yaml; did you mean 'before\.yaml'\? \(looked in ",
+        r"changes\.0\.config\.before: no such file: before1\.yaml \(looked in .*\); did you mean 'before\.yaml'\?",
     ),
     (
         "an empty file",
@@ -1024,11 +1024,6 @@ BROKEN = [
     ("no JSON Schema", stated("schema", "list.json"), r"list\.json is no JSON Schema with `properties`"),
     ("schema not JSON", stated("schema", "broken.json"), r"broken\.json is not JSON: "),
     ("no header", stated("schema", "blank.csv"), r"blank\.csv: its first line names no columns"),
-    (
-        "nothing stated",
-        {},
-        r"changes\.0: states no source; there are: git, dependencies, schema, environment, config, events",
-    ),
 ]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mortis.engine.dataset import PREDICTION, SCORE
-from mortis.integrity.checks import COLUMN_CHECKS, TRAFFIC_CHECKS, check_profile, judge
+from mortis.integrity.checks import COLUMN_CHECKS, FAULTS, TRAFFIC_CHECKS, check_profile, judge, worst_first
 from mortis.integrity.readings import IntegrityCheck, Reading
 from mortis.integrity.windows import Column, columns_of, traffic
 from mortis.integrity.yardstick import (
@@ -425,6 +425,28 @@ def test_a_check_is_flagged_only_if_sure_and_large_and_unusual(p, value, largest
     usual = Usual(-largest, 0.0, largest, largest, 9)
     reading = Reading("a", "nulls", 0, value, Interval(value, 0, 1, 9), (9, 9), p, usual, 0.005, 0.1, "")
     assert judge([reading])[0].flagged == flags
+
+
+def test_faults_of_values_come_before_what_only_moved():
+    """Of each the strongest first; a share of nulls that fell is a move, and what doesn't stand out is left away."""
+
+    def reading(name, value, strength):
+        return Reading("a", name, 0, value, Interval(value, -1, 1, 9), (9, 9), 1e-6, None, 0.005, strength, "")
+
+    readings = (
+        *(reading("drift", 0.5, 0.9), reading("nulls", -0.3, 0.4), reading("zeros", 0.3, 0.1)),
+        *(reading(name, 0.2, 0.01 * place) for place, name in enumerate(sorted(FAULTS))),
+        reading("range", 0.001, 1.0),
+    )
+    found = [(one.check, one.effect.value) for one in worst_first(judge(readings))]
+    assert found == [
+        *((name, 0.2) for name in sorted(FAULTS, reverse=True)),
+        *(("drift", 0.5), ("nulls", -0.3), ("zeros", 0.3)),
+    ]
+
+
+def test_every_fault_is_a_registered_check():
+    assert {*COLUMN_CHECKS, *TRAFFIC_CHECKS} > FAULTS
 
 
 # The yardstick

@@ -661,9 +661,14 @@ BROKEN = [
         "missing",
         "old.lok",
         lambda folder: write(folder, "numpy==1.0", "old.lock"),
-        "{at}: no such file: old.lok; did you mean 'old.lock'? (looked in {here})",
+        "{at}: no such file: old.lok (looked in {here}); did you mean 'old.lock'? there are: old.lock",
     ),
-    ("in no folder", "no/old.lock", lambda _: None, "{at}: no such file: no/old.lock (looked in {here})"),
+    (
+        "in no folder",
+        "no/old.lock",
+        lambda _: None,
+        "{at}: no such file: no/old.lock (looked in {here}); there is no folder no either",
+    ),
     ("a folder", "old", lambda folder: (folder / "old").mkdir(), "{at}: old is a folder; name a file"),
     (
         "empty",
@@ -783,7 +788,7 @@ BROKEN = [
         "an inclusion that is missing",
         "requirements.txt",
         lambda folder: write(folder, "numpy==1.0\n\n-c constraint.txt\n"),
-        "{at}: requirements.txt line 3: no such file: constraint.txt (looked in {here})",
+        "{at}: requirements.txt line 3: no such file: constraint.txt (looked in {here}); there are: requirements.txt",
     ),
     (
         "a package with two versions",

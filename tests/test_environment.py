@@ -460,7 +460,7 @@ def changed(change: Callable[[dict[str, Any]], object]) -> str:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "no such file: serve.json; did you mean 'server.json'? (looked in {here})"),
+        (None, "no such file: serve.json (looked in {here}); did you mean 'server.json'? there are: server.json"),
         ("", "serve.json is empty; hand over a file with content"),
         ("\0\1", "serve.json holds binary data; hand over text in UTF-8"),
         (

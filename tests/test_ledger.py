@@ -480,7 +480,7 @@ class TestStatement:
         assert ledger.fitting == ()
         assert ledger.statement == (
             "4 changes are on record, and none fits the failure (2 came after the onset, 1 reached others than those "
-            "hit, 1 unlikely); not handed over: dependency files, configuration"
+            "hit, 1 unlikely); not on record: dependency files, configuration"
         )
 
     def test_a_lead_is_named_where_nothing_fits_but_something_may(self):
@@ -491,7 +491,7 @@ class TestStatement:
 
     def test_without_any_change_it_names_what_was_not_handed_over(self):
         assert rank_changes([], onset=ONSET, unrecorded=["data schemas"]).statement == (
-            "no change is on record; not handed over: data schemas"
+            "no change is on record; not on record: data schemas"
         )
 
     def test_a_cause_that_needs_no_change_is_named(self):

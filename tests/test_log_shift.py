@@ -319,9 +319,9 @@ class TestThroughFiles:
         assert found.notes == (
             "app.log, old.log: read as text, times as ISO 8601",
             "empty.log: it is empty",
-            "lines that bear no time and are not used: 2 in app.log (2, first line 1)",
-            "lines that aren't UTF-8 and are read with a sign for what isn't: 1 in app.log (1, first line 1)",
-            "lines that have messages of more than 2,000 characters, cut there: 1 in app.log (1, first line 5)",
+            "2 of 5 lines bear no time as the first ones of their file do and are not used: app.log (2, first line 1)",
+            "1 of 5 lines aren't UTF-8 and are read with a sign for what isn't: app.log (1, first line 2)",
+            "1 of 5 lines have messages of more than 2,000 characters, cut there: app.log (1, first line 5)",
             "the times of app.log bear no offset and are taken as UTC",
             "files without a line in the windows: 1, old.log (2001-01-01 to 2001-01-01)",
             "no log line lies in the incident: nothing can be compared",

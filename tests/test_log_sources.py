@@ -259,6 +259,7 @@ def test_a_line_without_end_takes_bounded_memory(tmp_path):
 
 
 LINE = b"2013-08-01T06:00:00Z INFO started\n"
+TIMELESS = "none of its first lines bears a time in a known form; its lines, {}, are unused"
 JSON = b'{"time": "2013-08-01T06:00:00Z", "msg": "started"}\n'
 PACKED = gzip.compress(b"".join(b"2013-08-01T06:00:%02dZ INFO entry %d\n" % (i % 60, i * 7919) for i in range(20_000)))
 BROKEN: dict[str, tuple[bytes, dict[str, int], str]] = {
@@ -269,8 +270,8 @@ BROKEN: dict[str, tuple[bytes, dict[str, int], str]] = {
     "packed by bzip2": (b"BZh91AY&SY", {}, "it is packed by bzip2; unpack it"),
     "a zip archive": (b"PK\x03\x04" + bytes(30), {}, "it is a zip archive; unpack it"),
     "Parquet": (b"PAR1" + bytes(30), {}, "it is Parquet, no log"),
-    "no times": (b"started\nstopped\n", {"lines": 2, "untimed": 2}, "none of its first lines bears a time"),
-    "JSON without times": (b'{"a": 1}\n' * 3, {"lines": 3, "untimed": 3}, "none of its first lines bears a time"),
+    "no times": (b"started\nstopped\n", {"lines": 2, "untimed": 2}, TIMELESS.format(2)),
+    "JSON without times": (b'{"a": 1}\n' * 3, {"lines": 3, "untimed": 3}, TIMELESS.format(3)),
     "times that can't be": (
         LINE + b"2013-13-01T06:00:00Z INFO never\n2013-08-01T25:00:00Z INFO never\n",
         {"lines": 3, "baseline": 1, "untimed": 2},

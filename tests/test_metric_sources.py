@@ -956,13 +956,6 @@ class TestBrokenInput:
         ):
             read("m.om", tmp_path, window=window)
 
-    def test_neither_or_both_of_a_table_and_a_server(self):
-        for source in (MetricsSource(), MetricsSource(table="m.csv", prometheus="http://127.0.0.1:1")):
-            with pytest.raises(
-                InputProblem, match=r"^metrics: state one of `table` \(files of series\) and `prometheus`"
-            ):
-                read_metrics(source, root=Path())
-
     def test_messages_begin_with_the_option_where_there_is_no_case(self, tmp_path):
         with pytest.raises(InputProblem, match=r"^--metrics: no such file: m\.csv"):
             read_metrics(MetricsSource(table="m.csv"), root=tmp_path, key="--metrics")

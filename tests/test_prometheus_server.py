@@ -356,10 +356,6 @@ class TestWhatIsAsked:
             ask(address, up="up")
         assert "s3cret" not in str(it.value)
 
-    def test_no_query(self):
-        with pytest.raises(InputProblem, match=r"^metrics\.queries: state at least one, as in \{cpu: 'rate\("):
-            ask("http://127.0.0.1:1")
-
     def test_no_window(self):
         with pytest.raises(InputProblem, match=r"^metrics\.prometheus: a server has to be told from when until when"):
             read_metrics(MetricsSource(prometheus="http://127.0.0.1:1", queries={"up": "up"}), root=Path())

@@ -83,7 +83,9 @@ def changes_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent
     """Step 4 alone: the changes on record held against the failure and those who were hit; causes are not weighed."""
     with closing(open_engine(engine, watch=watch)) as running:
         known = examine(case, running, seed)[1]
-        return review_changes(known, read_record(known), analyse_errors(known).analysis, (), calls_of(case))
+        calls, unknown = calls_of(case)
+        found = review_changes(known, read_record(known), analyse_errors(known).analysis, (), calls)
+        return replace(found, not_checked=(*found.not_checked, *unknown))
 
 
 def errors_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent, seed: int = 0) -> ErrorAnalysis:

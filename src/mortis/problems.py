@@ -18,6 +18,13 @@ class InputProblem(Problem):
     exit_code = 2
 
 
+class CaseProblem(InputProblem):
+    """What the case names is not there, or can't be asked for: nobody but its author can put it right.
+
+    Other input problems lie in what a source holds; they cost that source's answers and no others.
+    """
+
+
 class WorkProblem(Problem):
     """The work could not be completed: a source is unreachable, the disk is full, an extra is missing."""
 

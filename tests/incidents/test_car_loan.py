@@ -101,5 +101,15 @@ def test_columns_that_lost_values_are_named_with_their_shares(with_nulls):
         assert one.value.low <= 0.12 <= one.value.high
 
 
+def test_faults_of_values_stand_before_columns_that_only_moved(with_nulls):
+    """Both columns that lost values and the one with a value never seen come first, then the car's value.
+
+    Of the dq tables the values 50% of size_of_downpayment stand in the analysis alone; no other column has new values.
+    """
+    told = [one.question for one in integrity(with_nulls)][:4]
+    assert set(told[:2]) == {"salary_range: nulls", "driver_tenure: nulls"}
+    assert told[2:] == ["size_of_downpayment: new values", "car_value: drift"]
+
+
 def test_columns_without_nulls_are_not_said_to_have_lost_any(plain):
     assert not [one for one in integrity(plain) if one.question.endswith(": nulls")]

@@ -235,6 +235,16 @@ class MetricsSource(Part):
     prometheus: str | None = None
     queries: dict[str, str] = {}
 
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.table is None) == (self.prometheus is None):
+            raise ValueError(
+                "state one of `table` (files of series) and `prometheus` (a server's address, with `queries`)"
+            )
+        if self.prometheus is not None and not self.queries:
+            raise ValueError("state at least one of `queries`, as in {cpu: 'rate(process_cpu_seconds_total[5m])'}")
+        return self
+
 
 class LogsSource(Part):
     """Log files, by glob."""
@@ -259,6 +269,12 @@ class ChangeSource(Part):
     environment: BeforeAfter | None = None
     config: BeforeAfter | None = None
     events: str | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            raise ValueError(f"states no source; there are: {listed(keys_of(type(self)))}")
+        return self
 
 
 class Case(Part):

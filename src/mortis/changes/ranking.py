@@ -290,7 +290,7 @@ def _verdict(one: _Judged) -> str:
 
 def _statement(judged: Sequence[_Judged], standing: Sequence[Cause], unrecorded: Sequence[str]) -> str:
     """What the ledger says as a whole, and what it can't say for want of sources."""
-    missing = f"; not handed over: {listed(unrecorded)}" if unrecorded else ""
+    missing = f"; not on record: {listed(unrecorded)}" if unrecorded else ""
     if not judged:
         return f"no change is on record{missing}"
     n = f"{len(judged):,} change{'s are' if len(judged) > 1 else ' is'} on record"

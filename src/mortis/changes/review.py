@@ -73,8 +73,8 @@ def _not_checked(read: ChangesRead) -> tuple[NotChecked, ...]:
         return ()
     return (
         NotChecked(
-            f"changes (step 4) of which no record was handed over: {listed(read.unrecorded)}",
-            "a change that nobody handed over can't be found, nor ruled out",
+            f"changes (step 4) of which there is no record: {listed(read.unrecorded)}",
+            "a change that is on no record can't be found, nor ruled out",
             "entries under `changes` in the case file",
         ),
     )

@@ -35,6 +35,9 @@ COLUMN_CHECKS: dict[str, Check] = {
 TRAFFIC_CHECKS: dict[str, Check] = {"volume": volume.volume, "gaps": volume.gaps}
 """Checks of all rows together, by name."""
 
+FAULTS = frozenset({"nulls", "constant", "range", "new values", "gaps"})
+"""Checks of what values can't be while the data are whole. The others tell that values moved, as a world's may."""
+
 
 def check_profile(
     profile: Profile,
@@ -81,6 +84,17 @@ def judge(readings: Iterable[Reading]) -> tuple[IntegrityCheck, ...]:
     measured: Sequence[Reading] = tuple(readings)
     q = bh(np.array([reading.p for reading in measured]))
     return tuple(_judged(reading, float(rate)) for reading, rate in zip(measured, q, strict=True))
+
+
+def worst_first(checks: Iterable[IntegrityCheck]) -> list[IntegrityCheck]:
+    """The checks that stand out: faults of values before columns that only moved, the strongest of each first."""
+    flagged = (one for one in checks if one.flagged)
+    return sorted(flagged, key=lambda one: (not _is_fault(one), -one.strength))
+
+
+def _is_fault(one: IntegrityCheck) -> bool:
+    # Fewer nulls or gaps than before are a move too.
+    return one.check in FAULTS and one.effect.value > 0
 
 
 def _judged(reading: Reading, q: float) -> IntegrityCheck:

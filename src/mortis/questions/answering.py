@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -11,7 +11,7 @@ from mortis.case import Case
 from mortis.engine import Engine
 from mortis.engine.sampling import row_sample
 from mortis.preparation import Ready
-from mortis.problems import InputProblem, WorkProblem
+from mortis.problems import CaseProblem, InputProblem, WorkProblem
 from mortis.profiles import Profile
 from mortis.records import Failure, NotChecked, Window
 from mortis.rows import RowSample
@@ -20,6 +20,8 @@ Answer = TypeVar("Answer")
 Source = TypeVar("Source")
 Gaps = tuple[NotChecked, ...]
 ROWS_WEIGHED = 10_000
+REACHED = "the source, reachable, and another run"
+MENDED = "the source put right, and another run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +63,43 @@ class Examined:
 
 
 def asked(gap: NotChecked, source: Source | None, question: Callable[[Source], Answer]) -> tuple[Answer | None, Gaps]:
-    """The answer to a question about a source; the gap where the case names none, or why it can't be read now."""
-    return answered(gap.what, lambda: question(source), needs=gap.needs) if source else (None, (gap,))
+    """The answer to a question about a source; a gap where the case names none, or it can't be used.
+
+    A source that is broken (InputProblem) costs its own answer and no other; where the case names what is not there
+    (CaseProblem), the work ends, as only its author can put it right.
+    """
+    if not source:
+        return None, (gap,)
+    try:
+        return answered(gap.what, lambda: question(source))
+    except CaseProblem:
+        raise
+    except InputProblem as problem:
+        return None, (NotChecked(gap.what, str(problem), MENDED),)
 
 
-def answered(what: str, question: Callable[[], Answer], *, needs: str = "") -> tuple[Answer | None, Gaps]:
+def each_asked(
+    gap: NotChecked, sources: Sequence[Source], question: Callable[[int, Source], Answer]
+) -> tuple[tuple[Answer, ...], Gaps]:
+    """The answers of those sources that can be used, and a gap for each of the others; see `asked`."""
+    if not sources:
+        return (), (gap,)
+    found = [asked(gap, (i, one), lambda stated: question(*stated)) for i, one in enumerate(sources)]
+    return tuple(answer for answer, _ in found if answer is not None), tuple(one for _, gaps in found for one in gaps)
+
+
+def answered(what: str, question: Callable[[], Answer]) -> tuple[Answer | None, Gaps]:
     """The question's answer; None and what is to be shown instead where it failed, so that it costs no other answer.
 
-    A source that can't be reached (WorkProblem) becomes such a gap; what is wrong in the case (InputProblem) ends the
-    work, as only its author can put it right.
+    A source that can't be reached (WorkProblem) becomes such a gap; what is wrong with the predictions (InputProblem)
+    ends the work, as nothing can be said without them.
     """
     try:
         return question(), ()
     except InputProblem:
         raise
     except WorkProblem as problem:
-        return None, (NotChecked(what, str(problem), needs or "the source, reachable, and another run"),)
+        return None, (NotChecked(what, str(problem), REACHED),)
     except Exception as error:  # noqa: BLE001  the one place where a failed question becomes a visible gap
         why = f"the question failed: {type(error).__name__}: {error}"
         return None, (NotChecked(what, why, "a report of this message to the project"),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mortis.changes.review import period_of, review
@@ -41,8 +41,19 @@ class Record:
 
 def read_record(known: Examined) -> Record:
     """The changes that the case's sources know of, not yet held against anything."""
-    case, period = known.case, period_of(known.failure)
-    return Record(*asked(CHANGES, case.changes, lambda one: read_changes(one, root=case.root, around=period)))
+    case = known.case
+    if not case.changes:
+        return Record(not_checked=(CHANGES,))
+    gaps: list[NotChecked] = []
+
+    def attempt(read: Callable[[], tuple[Change, ...]]) -> tuple[Change, ...] | None:
+        found, unread = asked(CHANGES, read, lambda one: one())
+        gaps.extend(unread)
+        return found
+
+    return Record(
+        read_changes(case.changes, root=case.root, around=period_of(known.failure), attempt=attempt), tuple(gaps)
+    )
 
 
 def review_changes(

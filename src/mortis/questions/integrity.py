@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mortis.case import Case, Registry
@@ -10,7 +10,7 @@ from mortis.engine.dataset import Layout
 from mortis.engine.sampling import offline_rows
 from mortis.fingerprints import compare_tables
 from mortis.intake.references import OfflineTable, TrainingSet
-from mortis.integrity.checks import check_profile, check_training
+from mortis.integrity.checks import check_profile, check_training, worst_first
 from mortis.integrity.readings import IntegrityCheck
 from mortis.integrity.skew import Parity, parity
 from mortis.integrity.training import folded
@@ -83,18 +83,13 @@ def check_integrity(known: Examined) -> Integrity:
 def _served(profile: Profile, failure: Failure) -> tuple[Evidence, ...]:
     """What stands out of every feature's checks since the onset, worst first."""
     checks = check_profile(profile, failure.baseline_window, failure.since_onset)
-    flagged = _worst_first(checks)
+    flagged = worst_first(checks)
     columns = len({one.feature for one in checks})
     told = (
         f"{len(checks)} checks of {columns} columns were made; {len(flagged)} stand out beyond the baseline's own ways"
     )
     summary = Evidence("integrity.checks", "Are the served data as in the baseline?", told, "tested")
     return (summary, *(_flagged(one, i) for i, one in enumerate(flagged[:MOST_FLAGGED], 1)))
-
-
-def _worst_first(checks: Iterable[IntegrityCheck]) -> list[IntegrityCheck]:
-    """The checks that stand out, the strongest first."""
-    return sorted((one for one in checks if one.flagged), key=lambda one: -one.strength)
 
 
 def _flagged(one: IntegrityCheck, place: int) -> Evidence:
@@ -118,7 +113,7 @@ def _training(known: Examined, training: TrainingSet) -> Iterator[Evidence]:
         yield Evidence("integrity.training", question, match.statement, "tested")
     trained = folded(known.engine.columns(training.table, _of_features(known.ready)), known.profile)
     checks = check_training(trained, known.profile, known.failure.baseline_window, kinds=_kinds(training))
-    flagged = _worst_first(checks)
+    flagged = worst_first(checks)
     told = f"{len(checks)} features were compared; {len(flagged)} differ beyond what halves of the baseline do"
     yield Evidence("integrity.training-drift", "Do the served features look like the training set's?", told, "tested")
     for i, one in enumerate(flagged[:MOST_FLAGGED], 1):

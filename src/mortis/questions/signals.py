@@ -9,7 +9,7 @@ from pathlib import Path
 from mortis.case import Case, LogsSource, MetricsSource, TableSource
 from mortis.intake.windows import two_windows
 from mortis.problems import InputProblem, counted
-from mortis.questions.answering import Examined, Gaps, asked
+from mortis.questions.answering import Examined, Gaps, answered, asked, each_asked
 from mortis.records import Evidence, Failure, Input, LogTemplate, NotChecked, Signal, Window
 from mortis.signals.analysis import SignalsFound, find_signals
 from mortis.signals.graph import CallGraph, Candidate
@@ -28,6 +28,11 @@ LOGS = NotChecked(
     "logs before and during (step 2)",
     "no log files were handed over",
     "`logs`: the services' log files of both windows",
+)
+GRAPH = NotChecked(
+    "call graph: which services lie behind the symptom (step 2)",
+    "no graph was handed over",
+    "`graph`: a table of callers and callees",
 )
 MOST_TOLD = 20
 
@@ -66,15 +71,18 @@ def analyse_signals(known: Examined) -> Signals:
     case = known.case
     if known.failure.incident_window is None:
         return Signals()
-    calls = calls_of(case)
-    metrics, unmeasured = asked(METRICS, case.metrics, lambda sources: _metrics(known, sources, calls))
+    calls, unknown = calls_of(case)
+    metrics, unmeasured = _metrics(known, calls)
     logs, unread = asked(LOGS, case.logs, lambda sources: _logs(known, sources))
     return Signals(
         signals=metrics.found.signals if metrics else None,
         candidates=metrics.found.candidates if metrics else (),
         log_templates=logs.templates if logs else (),
-        evidence=(*(metrics.evidence if metrics else ()), *(_of_logs(logs) if logs else ())),
-        not_checked=(*unmeasured, *unread),
+        evidence=(
+            *(metrics.evidence if metrics else ()),
+            *(_of_logs(logs) if logs and logs.is_compared else ()),
+        ),
+        not_checked=(*unmeasured, *unknown, *unread, *(_one_sided(logs) if logs else ())),
         calls=calls,
         inputs=(*(metrics.inputs if metrics else ()), *(logs.inputs if logs else ())),
     )
@@ -111,9 +119,12 @@ def signals_of_metrics(
     return Signals(found.signals, found.candidates, evidence=measured.evidence, calls=calls, inputs=measured.inputs)
 
 
-def calls_of(case: Case) -> Calls:
-    """Who calls whom, as the case's graph says; empty without one."""
-    return read_calls(case.graph, root=case.root) if case.graph else ()
+def calls_of(case: Case) -> tuple[Calls, Gaps]:
+    """Who calls whom, as the case's graph says; empty without one, and where it can't be read, which is a gap."""
+    if not case.graph:
+        return (), ()
+    calls, gaps = asked(GRAPH, case.graph, lambda stated: read_calls(stated, root=case.root))
+    return calls or (), gaps
 
 
 def compared(failure: Failure) -> tuple[Window, Window]:
@@ -129,25 +140,38 @@ def compared(failure: Failure) -> tuple[Window, Window]:
     return Window(failure.baseline_window.start, min(failure.baseline_window.end, start)), Window(start, incident.end)
 
 
-def _metrics(known: Examined, sources: Sequence[MetricsSource], calls: Calls) -> _Measured:
+def _metrics(known: Examined, calls: Calls) -> tuple[_Measured | None, Gaps]:
+    """The series that moved, with what was guessed and left out on reading them; None where none could be read."""
     baseline, incident = compared(known.failure)
-    span = Window(baseline.start, incident.end)
-    root = known.case.root
-    read = [read_metrics(one, root=root, window=span, key=f"metrics.{i}") for i, one in enumerate(sources)]
-    found = find_signals(
-        [series for one in read for series in one.series],
-        baseline=baseline,
-        incident=incident,
-        onset=known.failure.onset,
-        graph=CallGraph.of(calls) if calls else None,
+    span, root = Window(baseline.start, incident.end), known.case.root
+    read, unread = each_asked(
+        METRICS,
+        known.case.metrics,
+        lambda i, one: read_metrics(one, root=root, window=span, key=f"metrics.{i}"),
     )
+    if not read:
+        return None, unread
+    found, failed = answered(
+        METRICS.what,
+        lambda: find_signals(
+            [series for one in read for series in one.series],
+            baseline=baseline,
+            incident=incident,
+            onset=known.failure.onset,
+            graph=CallGraph.of(calls) if calls else None,
+        ),
+    )
+    gaps = (*unread, *failed)
+    if found is None:
+        return None, gaps
     notes = tuple(note for one in read for note in one.notes)
     inputs = tuple(one for source in read for one in source.inputs)
-    return _Measured(found, notes, (*inputs, *_graph_of(known.case, calls)))
+    return _Measured(found, notes, (*inputs, *_graph_of(known.case, calls))), gaps
 
 
 def _graph_of(case: Case, calls: Calls) -> tuple[Input, ...]:
-    if not case.graph:
+    """The call graph as an input; none where it could not be read."""
+    if not case.graph or not calls:
         return ()
     table = open_table(case.graph, root=case.root, key="graph")
     return (Input(table.name, len(calls), fingerprint(table), "graph"),)
@@ -174,6 +198,13 @@ def _of_metrics(found: SignalsFound, notes: tuple[str, ...]) -> Iterator[Evidenc
         yield Evidence("signals.unjudged", "Which series could not be judged?", told)
     if notes:
         yield Evidence("signals.sources", "How were the metrics read?", "; ".join(notes))
+
+
+def _one_sided(found: LogsFound) -> Gaps:
+    """Log lines that can't be compared, as one of the windows holds none."""
+    if found.is_compared:
+        return ()
+    return (NotChecked(LOGS.what, "; ".join(found.notes), "log lines of both windows"),)
 
 
 def _of_logs(found: LogsFound) -> Iterator[Evidence]:

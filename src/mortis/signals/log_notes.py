@@ -16,7 +16,7 @@ from mortis.sources.logs import LONGEST_MESSAGE, FileRead, LogReading
 LISTED = 3
 ENDS_EARLY = 0.1
 _KINDS = {
-    "untimed": "bear no time and are not used",
+    "untimed": "bear no time as the first ones of their file do and are not used",
     "unparsed": "are not laid out like the first ones of their file and are not used",
     "undecoded": "aren't UTF-8 and are read with a sign for what isn't",
     "nulls": "hold null bytes, which were taken out",
@@ -56,12 +56,14 @@ def _layouts(files: Sequence[FileRead]) -> Iterator[str]:
 
 
 def _left_out(files: Sequence[FileRead], kind: str, what: str) -> Iterator[str]:
-    """How many lines of a kind there are, and where."""
-    having = [(one.file.name, one.counts[kind], one.first[kind]) for one in files if one.counts.get(kind)]
+    """How many lines of a kind there are, and where; of files whose layout is known, as the others tell their fault."""
+    read = [one for one in files if one.kind]
+    having = [(one.file.name, one.counts[kind], one.first[kind]) for one in read if one.counts.get(kind)]
     if having:
         total = sum(lines for _, lines, _ in having)
+        among = sum(one.counts["lines"] for one in read if one.counts.get(kind))
         where = listed((f"{name} ({lines:,}, first line {first:,})" for name, lines, first in having), most=LISTED)
-        yield f"lines that {what}: {total:,} in {where}"
+        yield f"{total:,} of {among:,} lines {what}: {where}"
 
 
 def _spans(files: Sequence[FileRead]) -> Iterator[str]:
@@ -79,9 +81,9 @@ def _windows(counts: TemplateCounts, buckets: Buckets) -> Iterator[str]:
     """Windows that hold no line, and an incident whose lines end early."""
     lines = sum(counts.rows.values(), np.zeros(len(buckets), dtype=np.int64))
     before, after = lines[: buckets.split], lines[buckets.split :]
-    for name, window in (("baseline", before), ("incident", after)):
-        if not window.any():
-            yield f"no log line lies in the {name}: nothing can be compared"
+    empty = [name for name, window in (("baseline", before), ("incident", after)) if not window.any()]
+    if empty:
+        yield f"no log line lies in the {' or in the '.join(empty)}: nothing can be compared"
     if before.any() and after.any():
         silent = int(np.flatnonzero(after[::-1])[0])
         if silent > ENDS_EARLY * len(after):

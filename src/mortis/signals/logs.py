@@ -47,6 +47,11 @@ class LogsFound:
         """How many lines of all files were what; the kinds are those of `FileRead.counts`."""
         return reduce(add, (Counter(one.counts) for one in self.files), Counter())
 
+    @property
+    def is_compared(self) -> bool:
+        """Whether both windows hold a line; where one holds none, the notes say why."""
+        return all(any(lines[window] for lines in self.levels.values()) for window in (0, 1))
+
 
 def log_templates(reading: LogReading) -> LogsFound:
     """The templates of log lines that are new, surged, gone or escalated in the incident, against the baseline.

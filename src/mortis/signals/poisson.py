@@ -117,7 +117,8 @@ class Spread:
 
 def _index(rows: FloatArray, width: int) -> FloatArray:
     """Variance over mean of each row's sums of so many buckets; 1 where there is nothing to say it of."""
-    blocks = rows[:, : rows.shape[1] // width * width].reshape(len(rows), -1, width).sum(axis=2)
+    number = rows.shape[1] // width
+    blocks = rows[:, : number * width].reshape(len(rows), number, width).sum(axis=2)
     if blocks.shape[1] < 2:
         return np.ones(len(rows))
     mean = blocks.mean(axis=1)

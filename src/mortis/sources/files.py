@@ -7,20 +7,20 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mortis.problems import InputProblem, listed, near
+from mortis.problems import CaseProblem, listed, near
 
 
 def find_files(source: str, *, root: Path, key: str, wanted: Callable[[Path], bool], none_inside: str) -> list[Path]:
     """The files behind a path, a glob, or a folder (those `wanted` below it), in the order of their names.
 
-    Raises InputProblem where there is none, which of a folder is told by `none_inside`.
+    Raises CaseProblem where there is none, which of a folder is told by `none_inside`.
     """
     # A folder that is yet to be made, as in `init -o new/incident.yaml ../log.csv`, can't be walked out of.
     path = root / source if root.is_dir() else Path(os.path.normpath(root / source))
     if path.is_dir():
         inside = sorted(f for f in path.rglob("*") if f.is_file() and wanted(f))
         if not inside:
-            raise InputProblem(f"{key}: folder {source} holds no {none_inside}")
+            raise CaseProblem(f"{key}: folder {source} holds no {none_inside}")
         return inside
     if path.is_file():
         return [path]
@@ -30,7 +30,7 @@ def find_files(source: str, *, root: Path, key: str, wanted: Callable[[Path], bo
     found = sorted(file for file in matches if file.is_file())
     if not found:
         what = "no file matches" if any(sign in source for sign in "*?[") else "no such file:"
-        raise InputProblem(f"{key}: {what} {source} (looked in {root.resolve()}){neighbours(path)}")
+        raise CaseProblem(f"{key}: {what} {source} (looked in {root.resolve()}){neighbours(path)}")
     return found
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
-from mortis.problems import InputProblem, Problem, WorkProblem
+from mortis.problems import CaseProblem, Problem, WorkProblem
 
 TIMEOUT_SECONDS = 20.0
 MOST_BYTES = 16 << 20
@@ -49,7 +49,7 @@ class Server:
     def at(cls, url: str, *, key: str, kind: str, variables: str, example: str) -> Server:
         """The server at an address; credentials in it go into the header, and no message shows them.
 
-        Raises InputProblem where it is no address.
+        Raises CaseProblem where it is no address.
         """
         parts = _address(url, key=key, example=example)
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
@@ -153,7 +153,7 @@ def _body(response: http.client.HTTPResponse, most: int, *, seconds: float) -> b
 
 
 def _address(url: str, *, key: str, example: str) -> SplitResult:
-    """The parts of a server's address; raises InputProblem where it is none."""
+    """The parts of a server's address; raises CaseProblem where it is none."""
     try:
         parts = urlsplit(url.strip())
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -161,7 +161,7 @@ def _address(url: str, *, key: str, example: str) -> SplitResult:
         fits = False
     if not fits:
         shown = re.sub(r"//[^/]*@", "//***@", url)
-        raise InputProblem(f"{key}: {shown!r} is no server's address; write it like {example}")
+        raise CaseProblem(f"{key}: {shown!r} is no server's address; write it like {example}")
     return urlsplit(url.strip())
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mortis.problems import InputProblem, WorkProblem, listed, near
+from mortis.problems import CaseProblem, InputProblem, WorkProblem, listed, near
+from mortis.sources.files import neighbours
 from mortis.sources.http import TIMEOUT_SECONDS, Server, line
 
 CURRENT_ALIASES = ("champion", "production")
@@ -48,7 +49,7 @@ def read_registry(
     the address, the file or the name is wrong; WorkProblem where the server can't be reached or refuses.
     """
     if (mlflow is None) == (file is None):
-        raise InputProblem("registry: state one of `mlflow` (a server's address) and `file` (a YAML file)")
+        raise CaseProblem("registry: state one of `mlflow` (a server's address) and `file` (a YAML file)")
     versions = _from_mlflow(_Server.at(mlflow), name) if mlflow is not None else _from_file(Path(str(file)), name)
     return tuple(sorted(_with_current(list(versions)), key=_age))
 
@@ -115,7 +116,7 @@ def _from_mlflow(server: _Server, name: str) -> Iterator[RegisteredVersion]:
     except _NoSuchModel:
         names = _models(server)
         known = f"{near(name, names) or ';'} there are: {listed(names)}" if names else "; it has no models"
-        raise InputProblem(f"registry.name: {server.address} knows no model {name!r}{known}") from None
+        raise CaseProblem(f"registry.name: {server.address} knows no model {name!r}{known}") from None
     try:
         aliases = [(str(one["version"]), str(one["alias"])) for one in model.get("aliases", ())]
         for one in _pages(server, "model-versions/search", "model_versions", {"filter": f"name={_quoted(name)}"}):
@@ -147,7 +148,7 @@ def _only_model(server: _Server) -> str:
     if len(names) == 1:
         return names[0]
     there = f"there are: {listed(names)}" if names else "the server has no models"
-    raise InputProblem(f"registry.name: state which model of {server.address} is meant; {there}")
+    raise CaseProblem(f"registry.name: state which model of {server.address} is meant; {there}")
 
 
 def _models(server: _Server) -> list[str]:
@@ -181,7 +182,7 @@ def _quoted(name: str) -> str:
     """
     quote = '"' if "'" in name else "'"
     if quote in name:
-        raise InputProblem(f"registry.name: MLflow can't search for a name that holds both kinds of quotes: {name}")
+        raise CaseProblem(f"registry.name: MLflow can't search for a name that holds both kinds of quotes: {name}")
     return f"{quote}{name}{quote}"
 
 
@@ -191,7 +192,7 @@ def _from_file(file: Path, name: str) -> Iterator[RegisteredVersion]:
     if isinstance(data, dict):
         stated = str(data.get("name") or "")
         if name and stated and name != stated:
-            raise InputProblem(f"registry.name: {file.name} is the registry of {stated!r}, not of {name!r}")
+            raise CaseProblem(f"registry.name: {file.name} is the registry of {stated!r}, not of {name!r}")
         data = data.get("versions")
     if not isinstance(data, list):
         raise InputProblem(f"registry.file: {file.name} must list `versions`, each with its key `version`")
@@ -210,7 +211,9 @@ def _yaml(file: Path) -> Any:
     try:
         return yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506  it builds texts alone
     except FileNotFoundError:
-        raise InputProblem(f"registry.file: no such file: {file.name} (looked in {file.parent.resolve()})") from None
+        raise CaseProblem(
+            f"registry.file: no such file: {file.name} (looked in {file.parent.resolve()}){neighbours(file)}"
+        ) from None
     except OSError as error:
         raise WorkProblem(f"registry.file: {file.name} can't be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mortis.case import BeforeAfter, ChangeSource
-from mortis.problems import InputProblem, listed
 from mortis.records import Change, Input, Window
 from mortis.sources.changes.before_after import Comparison
 from mortis.sources.changes.config import read_config
@@ -60,8 +60,8 @@ TITLES: Mapping[str, str] = {
 class ChangesRead:
     """The changes on record, as sources tell them; `notes` say what was read, left out or not understood.
 
-    `unrecorded` names the kinds of sources that were not handed over, so that nobody takes silence for calm; `inputs`
-    are those that were.
+    `unrecorded` names the kinds of sources that were not handed over or not read, so that silence is no sign of calm;
+    `inputs` are those that were.
     """
 
     changes: tuple[Change, ...]
@@ -70,30 +70,50 @@ class ChangesRead:
     inputs: tuple[Input, ...] = ()
 
 
+Attempt = Callable[[Callable[[], tuple[Change, ...]]], tuple[Change, ...] | None]
+"""What reads one source: its changes, or None where it can't be read and the others are to be read all the same."""
+
+
+def _at_once(read: Callable[[], tuple[Change, ...]]) -> tuple[Change, ...]:
+    return read()
+
+
 def read_changes(
-    sources: Sequence[ChangeSource], *, root: Path, around: Window, readers: Mapping[str, ChangeReader] = READERS
+    sources: Sequence[ChangeSource],
+    *,
+    root: Path,
+    around: Window,
+    readers: Mapping[str, ChangeReader] = READERS,
+    attempt: Attempt = _at_once,
 ) -> ChangesRead:
     """The changes in all sources of a case, in the order of the sources; nothing in them is run.
 
     `around` bounds what is read of repositories and tables of events. Files before and after always count. Raises
-    InputProblem where a source is not there or not what it should be, WorkProblem where it can't be read.
+    InputProblem where a source is not there or not what it should be, WorkProblem where it can't be read, unless
+    `attempt` makes something else of them.
     """
     changes: list[Change] = []
     inputs: list[Input] = []
     notes: dict[str, None] = {}
-    read: set[str] = set()
+    read: dict[str, bool] = {}
     places: dict[str, int] = {}
     for key, kind, part in _stated(sources):
         if kind not in readers:
             notes[f"{key}: nothing reads it in this version; what was handed over was left unread"] = None
             continue
-        read.add(kind)
         places[kind] = places.get(kind, 0) + 1
         name = _name(kind, places[kind])
         context = ReadingContext(root, around, key, name, lambda note: notes.update({note: None}), inputs.append)
-        changes += readers[kind](part, context)
-    unrecorded = tuple(TITLES[kind] for kind in TITLES if kind not in read)
+        found = attempt(partial(_whole, readers[kind], part, context))
+        # One that was not read leaves a gap in its kind, whatever the others tell.
+        read[kind] = read.get(kind, True) and found is not None
+        changes += found or ()
+    unrecorded = tuple(TITLES[kind] for kind in TITLES if not read.get(kind))
     return ChangesRead(tuple(changes), tuple(notes), unrecorded, tuple(inputs))
+
+
+def _whole(reader: ChangeReader, part: Any, context: ReadingContext) -> tuple[Change, ...]:
+    return tuple(reader(part, context))
 
 
 def _name(kind: str, place: int) -> str:
@@ -104,11 +124,9 @@ def _name(kind: str, place: int) -> str:
 
 
 def _stated(sources: Sequence[ChangeSource]) -> Iterator[tuple[str, str, Any]]:
-    """Each source with its place in the case and its kind; raises InputProblem where an entry states none."""
+    """Each source with its place in the case and its kind."""
     kinds = {name: field.alias or name for name, field in ChangeSource.model_fields.items()}
     for i, source in enumerate(sources):
         stated = {kind: getattr(source, name) for name, kind in kinds.items() if getattr(source, name) is not None}
-        if not stated:
-            raise InputProblem(f"changes.{i}: states no source; there are: {listed(kinds.values())}")
         for kind, part in stated.items():
             yield f"changes.{i}.{kind}", kind, part

@@ -6,8 +6,9 @@ import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
-from mortis.problems import InputProblem, WorkProblem, near
+from mortis.problems import CaseProblem, InputProblem, WorkProblem
 from mortis.records import Change
+from mortis.sources.files import neighbours
 
 MOST_BYTES = 16 << 20
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -40,13 +41,13 @@ def read_text(name: str, *, root: Path, key: str) -> str:
 
 
 def plain_file(name: str, *, root: Path, key: str) -> Path:
-    """The file of that name; raises InputProblem where there is none: a pipe or a device would never end."""
+    """The file of that name; raises CaseProblem where there is none: a pipe or a device would never end."""
     file = root / name
     if file.exists() and not file.is_file():
         what = "a folder" if file.is_dir() else "no plain file"
-        raise InputProblem(f"{key}: {name} is {what}; name a file")
+        raise CaseProblem(f"{key}: {name} is {what}; name a file")
     if not file.exists():
-        raise InputProblem(f"{key}: no such file: {name}{_beside(file, root)}")
+        raise CaseProblem(f"{key}: no such file: {name} (looked in {root.resolve()}){neighbours(file)}")
     return file
 
 
@@ -61,9 +62,3 @@ def _bytes(name: str, root: Path, key: str) -> bytes:
     if len(raw) > MOST_BYTES:
         raise InputProblem(f"{key}: {name} is larger than {MOST_BYTES >> 20} MiB; hand over a smaller file")
     return raw
-
-
-def _beside(file: Path, root: Path) -> str:
-    """Where it was looked for, and a file there that is named almost so."""
-    there = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
-    return f"{near(file.name, there)} (looked in {root.resolve()})"

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from mortis.problems import InputProblem, WorkProblem, counted
+from mortis.problems import CaseProblem, InputProblem, WorkProblem, counted
 from mortis.records import Change, ChangedPart, Input, Window, iso
 from mortis.sources.changes.masking import one_line
 from mortis.sources.changes.paths import kinds_of_paths
@@ -120,7 +120,7 @@ def read_git(source: str, context: ReadingContext) -> Iterator[Change]:
     """
     folder = context.root / source
     if not folder.is_dir():
-        raise InputProblem(
+        raise CaseProblem(
             f"{context.key}: no such folder: {source} (looked in {context.root.resolve()}){neighbours(folder)}"
         )
     repository = Repository(folder, context.key, source)

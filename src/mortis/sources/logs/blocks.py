@@ -29,7 +29,7 @@ _COLORS = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 
 @dataclass(slots=True)
 class Blocks:
-    """A file's lines in blocks; once read, `fault` tells what ended it early, `cut` how many lines were too long."""
+    """A file's lines in blocks; `cut` lines so far were too long, a block each; `fault` tells what ended it early."""
 
     path: Path
     fault: str = ""
@@ -53,8 +53,8 @@ class Blocks:
                     yield place, data[:end]
                 place, rest = place + end, data[end:]
                 if len(rest) > LONGEST_LINE:
-                    yield place, rest[:LONGEST_LINE]
                     self.cut += 1
+                    yield place, rest[:LONGEST_LINE]
                     place, rest, skipping = place + len(rest), b"", True
         if rest:
             yield place, rest
@@ -121,17 +121,17 @@ def why_no_text(head: bytes) -> str:
     return "it holds binary data, no text" if nothing_else or controls > _MOST_CONTROLS * len(looked_at) else ""
 
 
-def decoded(block: bytes) -> tuple[list[str], int, int]:
-    r"""The lines of a block, how many of them aren't UTF-8, and how many hold null bytes.
+def decoded(block: bytes) -> tuple[list[str], list[int], list[int]]:
+    r"""The lines of a block, and the places (from 0) of those that aren't UTF-8, and of those that hold null bytes.
 
     What isn't UTF-8 is replaced by a sign; null bytes and the colors of terminals are taken out.
 
     >>> decoded(b"a\r\nb\n"), decoded(b"a\xff\n\0b\n")
-    ((['a', 'b'], 0, 0), (['a\ufffd', 'b'], 1, 1))
+    ((['a', 'b'], [], []), (['a\ufffd', 'b'], [0], [1]))
     """
-    nulls = 0
+    nulls: list[int] = []
     if b"\0" in block:
-        nulls = sum(b"\0" in line for line in block.split(b"\n"))
+        nulls = [place for place, line in enumerate(block.split(b"\n")) if b"\0" in line]
         block = block.replace(b"\0", b"")
     if b"\x1b" in block:
         block = _COLORS.sub(b"", block)
@@ -139,7 +139,7 @@ def decoded(block: bytes) -> tuple[list[str], int, int]:
         block = block.replace(b"\r\n", b"\n")
     block = block.removesuffix(b"\n")
     try:
-        return block.decode().split("\n"), 0, nulls
+        return block.decode().split("\n"), [], nulls
     except UnicodeDecodeError:
         lines = [line.decode(errors="replace") for line in block.split(b"\n")]
-        return lines, sum("\ufffd" in line for line in lines), nulls
+        return lines, [place for place, line in enumerate(lines) if "\ufffd" in line], nulls

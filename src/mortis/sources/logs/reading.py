@@ -141,11 +141,11 @@ def first_reading(
         for _, block in pieces:
             account.add("lines", 1, block.count(b"\n") + (not block.endswith(b"\n")))
         account.add("untimed", 1, account.counts["lines"])
-        return FileRead(
-            file, counts=account.counts, first=account.first, fault="none of its first lines bears a time"
-        ), None
-    part = yield from _baseline_entries(pieces, layout, baseline, incident, account)
-    account.add("cut", 0, blocks.cut)
+        fault = (
+            f"none of its first lines bears a time in a known form; its lines, {account.counts['lines']:,}, are unused"
+        )
+        return FileRead(file, counts=account.counts, first=account.first, fault=fault), None
+    part = yield from _baseline_entries(pieces, layout, baseline, incident, account, blocks)
     read = FileRead(
         file,
         layout.kind,
@@ -165,12 +165,18 @@ def _moment(seconds: int | None) -> datetime | None:
 
 
 def _baseline_entries(
-    pieces: Iterator[tuple[int, bytes]], layout: Layout, baseline: Window, incident: Window, account: _Account
+    pieces: Iterator[tuple[int, bytes]],
+    layout: Layout,
+    baseline: Window,
+    incident: Window,
+    account: _Account,
+    blocks: Blocks,
 ) -> Generator[LogEntry, None, Part | None]:
     lines = _Lines(layout, baseline, account)
     part: Part | None = None
     for place, block in pieces:
         before, first = lines.read, account.counts["lines"]
+        account.add("cut", first + 1, blocks.cut - account.counts["cut"])
         entries, times = lines.of(block)
         yield from entries
         if account.add_times(times, baseline, incident, first + 1):
@@ -216,8 +222,8 @@ class _Lines:
     def of(self, block: bytes) -> tuple[list[LogEntry], IntArray]:
         """The entries of the wanted window that are complete now, and the seconds of all entries of the block."""
         texts, undecoded, nulls = decoded(block)
-        self.account.add("undecoded", self.read + 1, undecoded)
-        self.account.add("nulls", self.read + 1, nulls)
+        for kind, places in (("undecoded", undecoded), ("nulls", nulls)):
+            self.account.add(kind, self.read + 1 + next(iter(places), 0), len(places))
         moment, content = self.layout.moment, self.layout.content
         start, stop = self.wanted.start.timestamp(), self.wanted.end.timestamp()
         entries, times = self.held, []

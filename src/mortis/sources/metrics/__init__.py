@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mortis.case import MetricsSource
-from mortis.problems import InputProblem
 from mortis.records import Window
 from mortis.sources.metrics.openmetrics import OPENMETRICS, OPENMETRICS_FORMATS, read_openmetrics
 from mortis.sources.metrics.prometheus import read_prometheus
@@ -79,9 +78,5 @@ def read_metrics(
     >>> read.notes
     ("frame: read as one column per metric (1): times from 'time', labels 'host'",)
     """
-    if (source.table is None) == (source.prometheus is None):
-        raise InputProblem(
-            f"{key}: state one of `table` (files of series) and `prometheus` (a server's address, with `queries`)"
-        )
     asked = Asked(root, window, step_seconds, key)
     return next(kind for kind in reversed(KINDS.values()) if kind.takes(source)).read(source, asked)

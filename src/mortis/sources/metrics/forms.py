@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mortis.problems import InputProblem, counted, listed, near
+from mortis.problems import CaseProblem, InputProblem, counted, listed, near
 from mortis.sources.metrics.headings import is_moment
 from mortis.sources.metrics.moments import Moments
 from mortis.sources.metrics.points import Bools, Ints
@@ -74,7 +74,7 @@ def time_column(sheet: Sheet, stated: str | None, *, where: str) -> Column:
         found = next((column for column in sheet.columns if stated in (column.heading[0], column.title)), None)
         if found is None:
             guess = near(stated, [column.heading[0] for column in sheet.columns]) or ";"
-            raise InputProblem(
+            raise CaseProblem(
                 f"{where}: column {stated!r} not found in {sheet.name}{guess} there are: {sheet.titles()}"
             )
         return found

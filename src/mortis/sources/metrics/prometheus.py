@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mortis.case import MetricsSource
-from mortis.problems import InputProblem, Problem, WorkProblem, listed
+from mortis.problems import CaseProblem, InputProblem, Problem, WorkProblem, listed
 from mortis.records import Input, Window
 from mortis.sources.http import Server, line
 from mortis.sources.metrics.counters import counter_names
@@ -23,7 +23,7 @@ MOST_POINTS = 11_000
 MOST_BYTES = 256 << 20
 STEPS = (60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
 _PATH = "api/v1/query_range"
-_THE_QUERYS_FAULT = (400, 422)
+_NO_QUERY, _UNFIT_QUERY = 400, 422  # what can't be parsed, and what doesn't fit the series that the server holds
 _REMARK = "PromQL "  # how warnings begin that tell of the query, not of data that is missing
 _METRIC = "__name__"
 
@@ -53,10 +53,6 @@ def read_prometheus(source: MetricsSource, asked: Asked) -> MetricsRead:
         str(source.prometheus), key=where, kind="Prometheus", variables="PROMETHEUS", example="http://127.0.0.1:9090"
     )
     queries = [_Query(name, text, f"{asked.place('queries')}.{name}") for name, text in source.queries.items()]
-    if not queries:
-        raise InputProblem(
-            f"{asked.place('queries')}: state at least one, as in {{cpu: 'rate(process_cpu_seconds_total[5m])'}}"
-        )
     if asked.window is None:
         raise InputProblem(f"{where}: a server has to be told from when until when; state a window")
     moments = grid(asked.window, _step(asked.window, asked.step_seconds, where))
@@ -130,9 +126,10 @@ def _answered(server: Server, query: _Query, moments: range, notes: list[str]) -
     """The series of one query under their metrics' names, asked for in stretches that a server answers."""
 
     def refusal(code: int, answer: Mapping[str, Any]) -> Problem | None:
-        if code not in _THE_QUERYS_FAULT or answer.get("status") != "error":
+        if code not in (_NO_QUERY, _UNFIT_QUERY) or answer.get("status") != "error":
             return None
-        return InputProblem(f"{query.where}: {server.address} refuses {query.text!r}: {line(answer.get('error', ''))}")
+        kind = CaseProblem if code == _NO_QUERY else InputProblem
+        return kind(f"{query.where}: {server.address} refuses {query.text!r}: {line(answer.get('error', ''))}")
 
     parts: list[MetricSeries] = []
     for start in range(0, len(moments), MOST_POINTS):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
-from mortis.problems import InputProblem
+from mortis.problems import CaseProblem, InputProblem
 from mortis.sources.changes.before_after import read_text
 from mortis.sources.changes.dependencies.documents import Document
 from mortis.sources.changes.dependencies.packages import (
@@ -181,7 +181,10 @@ def _included(name: str, where: str, opened: _Opened, at: str) -> _Opened | None
     if (file, where) in opened.read:
         return None
     opened.read.add((file, where))
-    text = read_text(str(file.relative_to(opened.folder)), root=opened.folder, key=said)
+    try:
+        text = read_text(str(file.relative_to(opened.folder)), root=opened.folder, key=said)
+    except CaseProblem as problem:
+        raise InputProblem(str(problem)) from None  # the case names the file that includes it
     return replace(opened, text=text, chain=(*opened.chain, file), where=where)
 
 

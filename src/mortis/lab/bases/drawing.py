@@ -38,6 +38,23 @@ def drawn(shares: Mapping[str, float], n: int, rng: np.random.Generator) -> NDAr
     return np.array(list(shares), dtype=object)[rng.choice(len(shares), n, p=chances / chances.sum())]
 
 
+def drawn_by(
+    given: NDArray[np.object_], shares: Mapping[str, Mapping[str, float]], rng: np.random.Generator
+) -> NDArray[np.object_]:
+    """Values (n,), each by the shares that go with the given one; missing where none do."""
+    found = np.full(len(given), None, dtype=object)
+    for value, its_shares in shares.items():
+        here = np.flatnonzero(given == value)
+        found[here] = drawn(its_shares, len(here), rng)
+    return found
+
+
+def by_day(at: Ints, spread: float, rng: np.random.Generator) -> Floats:
+    """A factor about 1 for each moment (n,), the same throughout its day: days differ."""
+    day = at // DAY - (at[0] // DAY if len(at) else 0)
+    return np.asarray(rng.lognormal(0, spread, int(day.max(initial=0)) + 1)[day])
+
+
 def effect(values: NDArray[np.object_], of: Mapping[str, float]) -> Floats:
     """What each value counts for (n,); nothing where it isn't named.
 

@@ -103,6 +103,24 @@ def in_scope(traffic: Traffic, scope: Mapping[str, str]) -> Bools:
     return found
 
 
+def missing(values: Column) -> Bools:
+    """Where a column of doubles or texts (n,) has no value."""
+    return np.equal(values, None) if values.dtype == object else np.isnan(values)
+
+
+def joined(first: Traffic, second: Traffic) -> Traffic:
+    """The rows of both in the order of time; `row` tells which were the same request."""
+    parts: dict[str, Any] = {}
+    for one in fields(first):
+        ours, theirs = getattr(first, one.name), getattr(second, one.name)
+        if isinstance(ours, Mapping):
+            parts[one.name] = {name: np.concatenate([column, theirs[name]]) for name, column in ours.items()}
+        else:
+            parts[one.name] = np.concatenate([ours, theirs])
+    both = Traffic(**parts)
+    return both.take(np.argsort(both.at, kind="stable"))
+
+
 def texts(values: NDArray[Any]) -> NDArray[np.object_]:
     """Texts as objects, so that a missing one can be None."""
     return np.asarray(values).astype(str).astype(object)

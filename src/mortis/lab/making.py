@@ -126,12 +126,13 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     asked = _answerable(base.draw(stretch, for_draw), service, script.noise, for_draw)
     acting = tuple(_acting(one, stretch, len(asked), for_times) for one in script.faults)
     metric = next((one.metric for one in script.faults if one.metric), base.metric)
+    with_faults = next((one.trained(service) for one in script.faults if one.trained), service)
     # The same draws with and without the faults: only what they do differs.
     state = for_serving.bit_generator.state
-    traffic = serve(asked, service, acting, for_serving)
+    traffic = serve(asked, with_faults, acting, for_serving)
     for_serving.bit_generator.state = state
     healthy = serve(asked, service, (), for_serving)
-    return Incident(plot.name, service, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
+    return Incident(plot.name, with_faults, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
 
 
 def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.Generator) -> Traffic:

@@ -40,6 +40,7 @@ class Planted:
 
     Where they are given: `offline` hands over the training pipeline's values (the true columns, by id), `wait` is how long after
     the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says the metric should be.
+    `trained` gives the service whose models learned what they would with the fault, where it was there in training already.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Planted:
     offline: bool = False
     wait: timedelta | None = None
     expected: float | None = None
+    trained: Callable[[Service], Service] | None = None
 
 
 @dataclass(frozen=True, slots=True)

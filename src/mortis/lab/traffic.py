@@ -17,6 +17,8 @@ Columns = Mapping[str, Column]
 Unit = Literal["request", "group"]
 
 DAY = 86_400
+YEAR = timedelta(days=364)
+"""Whole weeks, so that weekdays meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Stretch:
     def end(self) -> datetime:
         """When the incident's window ends; exclusive, as all ends are."""
         return self.incident + timedelta(days=self.during)
+
+    def holds(self, at: NDArray[np.int64]) -> Bools:
+        """Which of these moments (n,), in epoch seconds, lie in it."""
+        return (at >= self.start.timestamp()) & (at < self.end.timestamp())
+
+    def year_before(self) -> Stretch:
+        """The same weeks of the year before."""
+        return replace(self, start=self.start - YEAR)
 
     @property
     def days(self) -> int:

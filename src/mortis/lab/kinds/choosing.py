@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 
 from mortis.lab.bases.base import Base, Feature, FeatureKind, Service
 from mortis.lab.kinds.kind import Severity
-from mortis.lab.traffic import Column, Floats, missing
+from mortis.lab.traffic import YEAR, Column, Floats, missing
 
 
 def a_feature(service: Service, rng: np.random.Generator, *kinds: FeatureKind) -> Feature:
@@ -39,6 +40,11 @@ def relies_on(*kinds: FeatureKind, fewest: int = 1) -> Callable[[Base], bool]:
 def judged(base: Base) -> bool:
     """Whether a trained model's answers are compared with outcomes, row by row."""
     return base.past is not None and base.task in ("binary", "regression")
+
+
+def years_after(base: Base) -> tuple[datetime, ...]:
+    """The starts of stretches for which the same weeks of the year before can be drawn as well."""
+    return tuple(one for one in base.starts if one - YEAR in base.starts)
 
 
 def known(service: Service, name: str) -> Column:

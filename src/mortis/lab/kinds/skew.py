@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -197,12 +196,8 @@ def _leaky(service: Service, feature: str, strength: float) -> tuple[Service, fl
         feature, _after_outcome(past.columns, past.y, feature, strength, service), np.ones(len(past), bool)
     )
     first = np.arange(len(past)) < _LEARNED * len(past)
-    models = base.train(with_leak.take(first))
-    left_out = with_leak.take(~first)
-    score = list(models.values())[-1].score({one.name: left_out.columns[one.name] for one in base.features})
-    prediction = (score >= base.threshold).astype(np.float64) if base.task == "binary" else score
-    promised = measured(replace(left_out, score=score, prediction=prediction), base, base.metric)
-    return Service(base, with_leak, models), round(promised, 3)
+    leaky = Service(base, with_leak, base.train(with_leak.take(first)))
+    return leaky, round(measured(leaky.answered(with_leak.take(~first)), base, base.metric), 3)
 
 
 def _after_outcome(columns: Columns, y: Floats, feature: str, strength: float, service: Service) -> Floats:

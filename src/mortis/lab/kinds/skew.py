@@ -19,6 +19,8 @@ _Online = Callable[[Column, np.random.Generator], Column]
 
 _LEARNED = 0.75
 """The part of what is known of the past that a model learns from where the rest tells how good it is."""
+_FELT = 0.3
+"""The least weight of an hour feature whose shift can be felt."""
 
 
 def _reach(service: Service, rng: np.random.Generator, severity: Severity) -> dict[str, str]:
@@ -239,7 +241,7 @@ KINDS = (
         "hours are read by another clock",
         "an hour feature is shifted in a circle; the environment's time zone before and after",
         _shifted_hours,
-        relies_on("hour"),
+        lambda base: relies_on("hour")(base) and base.of_kind("hour")[0].weight >= _FELT,
     ),
     Kind(
         "S5",

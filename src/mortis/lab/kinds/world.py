@@ -52,7 +52,7 @@ def _grown(service: Service, rng: np.random.Generator, severity: Severity) -> Pl
 
 
 def _with_more(region: Region, times: int) -> Step:
-    """So many times the region's requests: further ones like those of the whole stretch, at the same hour of another day."""
+    """So many times the region's requests: further ones like those of all days, at the same hour of another."""
 
     def step(traffic: Traffic, hit: Bools, service: Service, rng: np.random.Generator) -> Traffic:  # noqa: ARG001
         inside = region.holds(traffic.columns)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 from mortis.lab.traffic import Columns, Floats, Stretch, Traffic
-
-if TYPE_CHECKING:
-    import numpy as np
 
 FeatureKind = Literal["number", "category", "hour"]
 Task = Literal["binary", "regression", "ranking", "score"]

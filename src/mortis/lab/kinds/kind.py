@@ -40,7 +40,8 @@ class Planted:
 
     Where they are given: `offline` hands over the training pipeline's values (the true columns, by id), `wait` is how
     long after the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says
-    the metric should be.
+    the metric should be. `trained` gives the service whose models learned with the fault, where it was there in
+    training already. `year_before`: the log keeps the same weeks of the year before, too.
     """
 
     kind: str
@@ -57,6 +58,8 @@ class Planted:
     offline: bool = False
     wait: timedelta | None = None
     expected: float | None = None
+    trained: Callable[[Service], Service] | None = None
+    year_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from mortis.lab.bases import BASES, Service, service_of
-from mortis.lab.course import Course, course_of
+from mortis.lab.course import Course, course_of, peaks_of
 from mortis.lab.kinds.kind import STAGES, Planted, Severity
 from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
 from mortis.lab.plots import PLOTS, Plot, Script
@@ -65,11 +65,16 @@ class Incident:
         """The baseline's requests."""
         return traffic.take(traffic.at < self.stretch.incident.timestamp())
 
+    def known(self, traffic: Traffic) -> Traffic:
+        """The requests with the labels that had come when somebody looked at it, the others NaN."""
+        return replace(traffic, label=np.where(traffic.labelled <= self.noticed.timestamp(), traffic.label, np.nan))
+
     @property
     def fall(self) -> float:
-        """By how much the metric is worse than it would have been, in its own unit."""
+        """By how much the metric is worse than it would have been, in its own unit, as far as labels are known."""
         with_faults, without = (
-            measured(self.served_since(one), self.service.base, self.metric) for one in (self.traffic, self.healthy)
+            measured(self.served_since(self.known(one)), self.service.base, self.metric)
+            for one in (self.traffic, self.healthy)
         )
         return with_faults - without if self.metric in WORSE_UPWARDS else without - with_faults
 
@@ -121,6 +126,8 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     """The script drawn once and played, with and without its faults."""
     for_script, for_draw, for_serving, for_times = rng.spawn(4)
     script = plot.script(service, for_script, severity)
+    for one in script.faults:
+        service = service.with_models(one.models)
     base = service.base
     stretch = Stretch(base.starts[int(for_times.integers(len(base.starts)))])
     asked = _answerable(base.draw(stretch, for_draw), service, script.noise, for_draw)
@@ -163,6 +170,8 @@ def _acting(fault: Planted, stretch: Stretch, n: int, rng: np.random.Generator) 
     shape = fault.shapes[int(rng.integers(len(fault.shapes)))]
     hours = int(rng.integers(0, stretch.during * 24 // 2))
     onset = stretch.start if fault.whole_stretch else stretch.incident + timedelta(hours=hours)
+    if fault.peaks:
+        return Acting(fault, peaks_of(onset), rng.random(n))
     return Acting(fault, course_of(onset, shape, rng), rng.random(n))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -104,6 +104,10 @@ class Service:
     def earlier(self) -> str:
         """The version before it."""
         return list(self.models)[-2] if self.models else "v1"
+
+    def with_models(self, models: Mapping[str, Model]) -> Service:
+        """The service with further versions at hand; the one in use stays the same."""
+        return replace(self, models={**models, **self.models}) if models else self
 
     def scores(self, columns: Columns, version: str) -> Floats:
         """What a version answers (n,) to these columns."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mortis.lab.bases.base import Base, Service
+from mortis.lab.bases.base import Base, Model, Service
 from mortis.lab.course import SHAPES, Shape
 from mortis.lab.traces import Traces
 from mortis.lab.traffic import Bools, Traffic
@@ -40,6 +40,8 @@ class Planted:
 
     Where they are given: `offline` hands over the training pipeline's values (the true columns, by id), `wait` is how long after
     the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says the metric should be.
+    `models` are further versions that it puts into service or leaves about, `training` the rows from which the one it put
+    into service learned, handed over as the training table. With `peaks` it is there from the morning to the evening only.
     """
 
     kind: str
@@ -56,6 +58,9 @@ class Planted:
     offline: bool = False
     wait: timedelta | None = None
     expected: float | None = None
+    models: Mapping[str, Model] = field(default_factory=dict)
+    training: Traffic | None = None
+    peaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

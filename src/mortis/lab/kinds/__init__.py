@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mortis.lab.kinds import data
+from mortis.lab.kinds import data, model
 from mortis.lab.kinds.kind import Kind, Planted
 
 __all__ = ["KINDS", "Kind", "Planted"]
 
-KINDS: Mapping[str, Kind] = MappingProxyType({one.id: one for family in (data.KINDS,) for one in family})
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        one.id: one
+        for family in (
+            data.KINDS,
+            model.KINDS,
+        )
+        for one in family
+    }
+)
 """Every kind of fault by its id, in the catalogue's order."""

@@ -22,3 +22,11 @@ def a_scope(service: Service, rng: np.random.Generator, severity: Severity) -> d
         return {}
     name = next(iter(segments))
     return {name: str(rng.choice(segments[name]))}
+
+
+def a_part(service: Service, rng: np.random.Generator, severity: Severity) -> dict[str, str]:
+    """Whom a fault of machines reaches: one replica where mild, everybody where harsh; or as `a_scope` has it."""
+    replicas = service.base.segments.get("replica", ())
+    if severity < 3 and replicas and rng.random() < 0.6:
+        return {"replica": str(rng.choice(replicas))}
+    return a_scope(service, rng, severity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mortis.lab.kinds import data, model
+from mortis.lab.kinds import data, infrastructure, model, software
 from mortis.lab.kinds.kind import Kind, Planted
 
 __all__ = ["KINDS", "Kind", "Planted"]
@@ -16,6 +16,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         for family in (
             data.KINDS,
             model.KINDS,
+            software.KINDS,
+            infrastructure.KINDS,
         )
         for one in family
     }

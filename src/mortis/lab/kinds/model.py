@@ -265,7 +265,7 @@ def _meaningless(feature: str, low: float, high: float) -> Step:
 
 
 def _old_items(service: Service, rng: np.random.Generator, severity: Severity) -> tuple[str, str]:
-    """A category's value that stands for the items indexed long ago: the commoner, the harsher; of a feature or a segment."""
+    """A value that stands for the items indexed long ago, the commoner the harsher; of a category or else a segment."""
     found = service.base.of_kind("category")
     if not found:
         return _a_value(service.base, rng)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from mortis.lab.bases import BASES, Base, Service, service_of
-from mortis.lab.course import Course, course_of
+from mortis.lab.course import Course, course_of, peaks_of
 from mortis.lab.kinds.choosing import years_after
 from mortis.lab.kinds.kind import STAGES, Planted, Severity
 from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
@@ -67,11 +67,16 @@ class Incident:
         """The baseline's requests."""
         return traffic.take(self.stretch.holds(traffic.at) & (traffic.at < self.stretch.incident.timestamp()))
 
+    def known(self, traffic: Traffic) -> Traffic:
+        """The requests with the labels that had come when somebody looked at it, the others NaN."""
+        return replace(traffic, label=np.where(traffic.labelled <= self.noticed.timestamp(), traffic.label, np.nan))
+
     @property
     def fall(self) -> float:
-        """By how much the metric is worse than it would have been, in its own unit."""
+        """By how much the metric is worse than it would have been, in its own unit, as far as labels are known."""
         with_faults, without = (
-            measured(self.served_since(one), self.service.base, self.metric) for one in (self.traffic, self.healthy)
+            measured(self.served_since(self.known(one)), self.service.base, self.metric)
+            for one in (self.traffic, self.healthy)
         )
         return with_faults - without if self.metric in WORSE_UPWARDS else without - with_faults
 
@@ -120,6 +125,8 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     """The script drawn once and played, with and without its faults."""
     for_script, for_draw, for_serving, for_times = rng.spawn(4)
     script = plot.script(service, for_script, severity)
+    for one in script.faults:
+        service = service.with_models(one.models)
     base = service.base
     reaches_back = any(one.year_before for one in script.faults)
     starts = years_after(base) if reaches_back else base.starts
@@ -175,6 +182,8 @@ def _acting(fault: Planted, stretch: Stretch, n: int, rng: np.random.Generator) 
     shape = fault.shapes[int(rng.integers(len(fault.shapes)))]
     hours = int(rng.integers(0, stretch.during * 24 // 2))
     onset = stretch.start if fault.whole_stretch else stretch.incident + timedelta(hours=hours)
+    if fault.peaks:
+        return Acting(fault, peaks_of(onset), rng.random(n))
     return Acting(fault, course_of(onset, shape, rng), rng.random(n))
 
 

@@ -115,7 +115,9 @@ def in_scope(traffic: Traffic, scope: Mapping[str, str]) -> Bools:
 
 def missing(values: Column) -> Bools:
     """Where a column of doubles or texts (n,) has no value."""
-    return np.equal(values, None) if values.dtype == object else np.isnan(values)
+    if values.dtype != object:
+        return np.isnan(values)
+    return np.array([one is None for one in values], dtype=bool)
 
 
 def joined(first: Traffic, second: Traffic) -> Traffic:

@@ -55,11 +55,12 @@ class Base:
     """A service whose requests are drawn by `draw` for a stretch of weeks, about `daily` each day.
 
     `draw` gives requests with their true columns, outcomes, labels and the times at which these come, in the order of
-    time; `past` the requests that the models learn from, always the same, and `train` the versions' models by name, the
-    one in use last; neither where no model of one's own answers and `draw` gives the scores. `segments` are the columns
-    that part the traffic, with their values, the one by which feeds are parted first; "replica" is the machine that
-    answers; `group` is the column of the query for a ranking. `starts` are the days from which a stretch may begin.
-    A prediction is `score >= threshold` for a binary task. `wait` is how long after the incident's window somebody notices.
+    time; `past` the requests that the models learn from, always the same, and `train` the versions' models by name,
+    the one in use last; neither where no model of one's own answers and `draw` gives the scores. `segments` are the
+    columns that part the traffic, with their values, the one by which feeds are parted first; "replica" is the
+    machine that answers; `group` is the column of the query for a ranking. `starts` are the days from which a stretch
+    may begin. A prediction is `score >= threshold` for a binary task. `wait` is how long after the incident's window
+    somebody notices.
     """
 
     name: str
@@ -108,6 +109,10 @@ class Service:
     def earlier(self) -> str:
         """The version before it."""
         return list(self.models)[-2] if self.models else "v1"
+
+    def with_models(self, models: Mapping[str, Model]) -> Service:
+        """The service with further versions at hand; the one in use stays the same."""
+        return replace(self, models={**models, **self.models}) if models else self
 
     def scores(self, columns: Columns, version: str) -> Floats:
         """What a version answers (n,) to these columns."""

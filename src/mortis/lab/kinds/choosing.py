@@ -59,3 +59,11 @@ def vocabulary(service: Service, name: str) -> tuple[list[str], Floats]:
     """The values that a category had in training, in the order of the alphabet, and their shares."""
     values, counts = np.unique(known(service, name).astype(str), return_counts=True)
     return values.tolist(), counts / counts.sum()
+
+
+def a_part(service: Service, rng: np.random.Generator, severity: Severity) -> dict[str, str]:
+    """Whom a fault of machines reaches: one replica where mild, everybody where harsh; or as `a_scope` has it."""
+    replicas = service.base.segments.get("replica", ())
+    if severity < 3 and replicas and rng.random() < 0.6:
+        return {"replica": str(rng.choice(replicas))}
+    return a_scope(service, rng, severity)

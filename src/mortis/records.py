@@ -346,7 +346,7 @@ class NotChecked:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A table that was read: where from, how many rows, and a fingerprint of its content."""
+    """What was read: where from, how many rows (lines of a text, commits, points), and a fingerprint of its content."""
 
     path: str
     rows: int

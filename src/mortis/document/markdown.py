@@ -356,7 +356,7 @@ def appendix(p: Postmortem) -> list[str]:
         lines += evidence_item(place, item, first[item.query] if item.query else place)
     lines += ["", "### Inputs"]
     rows = [[code(i.path), prose(i.role) or figures.NONE, count(i.rows), code(i.fingerprint)] for i in p.case.inputs]
-    lines += table(["Table", "Role", "Rows", "Fingerprint"], rows)
+    lines += table(["From", "Role", "Rows", "Fingerprint"], rows)
     made = p.provenance
     if made.guesses:
         lines += ["### Guessed, not stated", "", *(f"- {prose(guess)}" for guess in made.guesses), ""]

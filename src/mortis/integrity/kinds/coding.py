@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,9 +28,9 @@ class Code:
     def of(self, column: Column) -> Ints:
         """The codes (n,) of a column of the kind the coding was made for."""
         if isinstance(self.atoms, tuple):
-            place = {value: i + 1 for i, value in enumerate(self.atoms)}
+            place: dict[str | None, int] = {None: 0} | {value: i + 1 for i, value in enumerate(self.atoms)}
             other = len(self.atoms) + 1
-            return np.array([0 if v is None else place.get(v, other) for v in column], dtype=np.int64)
+            return np.array([place.get(value, other) for value in column.tolist()], dtype=np.int64)
         found = len(self.atoms) + 1 + np.searchsorted(self.edges, column, side="right")
         if len(self.atoms):
             nearest = np.minimum(np.searchsorted(self.atoms, column), len(self.atoms) - 1)
@@ -81,11 +82,8 @@ def value_shares(column: Column) -> tuple[Column, Floats]:
     if is_number(column):
         values, count = np.unique(column[~np.isnan(column.astype(np.float64))], return_counts=True)
         return values.astype(np.float64), count / max(1, len(column))
-    tally: dict[str, int] = {}
-    for value in column:
-        if value is not None:
-            tally[value] = tally.get(value, 0) + 1
-    names = sorted(tally)
+    tally = Counter(column.tolist())
+    names = sorted(value for value in tally if value is not None)
     found: Texts = np.array(names, dtype=object)
     return found, np.array([tally[name] for name in names]) / max(1, len(column))
 

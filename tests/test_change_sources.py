@@ -452,7 +452,10 @@ def leaves(data, path=()):
 
 
 def values_in(text, suffix):
-    return dict(FORMATS[suffix][0](text))
+    twice: list[str] = []
+    found = dict(FORMATS[suffix][0](text, twice.append))
+    assert twice == []
+    return found
 
 
 class TestConfig:
@@ -911,7 +914,7 @@ BROKEN = [
     (
         "no repository",
         {"git": "repos"},
-        r"changes\.0\.git: repos is not a git repository; hand over the folder that holds \.git",
+        r"changes\.0\.git: repos is no git repository, or a damaged one; name the folder that holds \.git",
     ),
     (
         "no events",

@@ -95,7 +95,11 @@ def signals_of_metrics(
         graph=CallGraph.of(calls) if calls else None,
         symptom=symptom,
     )
-    return Signals(found.signals, found.candidates, evidence=tuple(_of_metrics(found, read.notes)), calls=calls)
+    evidence = [*_of_metrics(found, read.notes)]
+    if calls and found.no_candidates:
+        told = f"no service is named: {found.no_candidates}"
+        evidence.append(Evidence("signals.walk", "What lies behind the symptom?", told, "observed"))
+    return Signals(found.signals, found.candidates, evidence=tuple(evidence), calls=calls)
 
 
 def calls_of(case: Case) -> tuple[Calls, Gaps]:

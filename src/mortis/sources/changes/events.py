@@ -14,8 +14,9 @@ from typing import Any
 from mortis.problems import InputProblem, WorkProblem, listed, near
 from mortis.records import Change
 from mortis.sources.changes.masking import one_line
-from mortis.sources.changes.reading import ReadingContext, moment_of, word_set
+from mortis.sources.changes.reading import ReadingContext, word_set
 from mortis.sources.tables import open_table
+from mortis.sources.times import moment_of
 
 COLUMNS = ("time", "kind", "summary")
 MOST_ROWS = 200_000

@@ -206,6 +206,40 @@ CASE_FILE = [
         "environment, config, events",
         changes=[{"gti": "repo"}],
     ),
+    stated(
+        "metrics of nothing",
+        "incident.yaml line 26: metrics.0: state one of `table` (files of series) and `prometheus` (a server's "
+        "address, with `queries`)",
+        metrics=[{"time": "ts"}],
+    ),
+    stated(
+        "metrics of two things",
+        "incident.yaml line 26: metrics.0: state one of `table` (files of series) and `prometheus` (a server's "
+        "address, with `queries`)",
+        metrics=[{"table": "m.csv", "prometheus": "http://127.0.0.1:9090"}],
+    ),
+    stated(
+        "server without queries",
+        "incident.yaml line 26: metrics.0: state at least one of `queries`, as in "
+        "{cpu: 'rate(process_cpu_seconds_total[5m])'}",
+        metrics=[{"prometheus": "http://127.0.0.1:9090"}],
+    ),
+    stated(
+        "changes of nothing",
+        "incident.yaml line 26: changes.0: states no source; there are: git, dependencies, schema, environment, "
+        "config, events",
+        changes=[{}],
+    ),
+    stated(
+        "one file in place of two",
+        "incident.yaml line 26: changes.0.config: must hold keys; there are before, after, at",
+        changes=[{"config": "serving.yaml"}],
+    ),
+    stated(
+        "log files that match nothing",
+        "logs[0].files: no file matches *.lgo (looked in {here}); there are: incident.yaml, log.parquet",
+        logs=[{"files": "*.lgo"}],
+    ),
     stated("missing section", "incident.yaml: missing key 'predictions'; it is compulsory", predictions=None),
     stated(
         "missing key", "incident.yaml line 5: missing key 'predictions.time'; it is compulsory", predictions__time=None

@@ -29,8 +29,8 @@ from mortis.sources.changes.ddl import ddl_schemas
 from mortis.sources.changes.json_schema import json_columns
 from mortis.sources.changes.masking import MASK, is_secret_key, masked_text, masked_value, one_line
 from mortis.sources.changes.paths import kind_of_path
-from mortis.sources.changes.reading import moment_of
 from mortis.sources.changes.settings import FORMATS, dotted
+from mortis.sources.times import moment_of
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 AROUND = Window(START, START + timedelta(days=30))
@@ -466,7 +466,7 @@ class TestEvents:
         assert moment_of(offset) == exact
         assert moment_of(exact.isoformat().replace("+00:00", "Z")) == exact
         assert moment_of(exact.replace(tzinfo=None)) == exact
-        assert moment_of(stamp) == moment_of(stamp * 1000) == exact
+        assert {moment_of(stamp * 10**power) for power in (0, 3, 6, 9)} == {exact}
         assert all(moment_of(one) is None for one in ("soon", "", None, True, 5, float("nan"), []))
 
 
@@ -489,7 +489,10 @@ def leaves(data, path=()):
 
 
 def values_in(text, suffix):
-    return dict(FORMATS[suffix][0](text))
+    twice: list[str] = []
+    found = dict(FORMATS[suffix][0](text, twice.append))
+    assert twice == []
+    return found
 
 
 class TestConfig:
@@ -948,7 +951,7 @@ BROKEN = [
     (
         "no repository",
         {"git": "repos"},
-        r"changes\.0\.git: repos is not a git repository; hand over the folder that holds \.git",
+        r"changes\.0\.git: repos is no git repository, or a damaged one; name the folder that holds \.git",
     ),
     (
         "no events",

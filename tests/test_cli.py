@@ -213,6 +213,22 @@ def test_a_full_disk_leaves_no_half_report(folder: Path) -> None:
     assert named(folder) == before
 
 
+def test_where_one_file_has_no_place_all_stay_as_they_were(folder: Path, mortis: CommandLine) -> None:
+    """A report whose last file can't be put in its place leaves none of the others, and an older one untouched."""
+    out = folder / "out"
+    (out / "postmortem.json").mkdir(parents=True)
+    (out / "postmortem.html").write_text("an older report", encoding="utf-8")
+    before = named(folder)
+    ended = mortis("run", "incident.yaml", "--out", "out", "--format", "html,md,json")
+    assert (ended.code, ended.out, ended.err) == (3, "", "mortis: out can't be written to: Is a directory\n")
+    assert named(folder) == before
+    assert (out / "postmortem.html").read_text(encoding="utf-8") == "an older report"
+    (out / "postmortem.json").rmdir()
+    assert mortis("run", "incident.yaml", "--out", "out").code == 0
+    assert {file.name for file in out.iterdir()} == {"postmortem.html", "postmortem.md", "postmortem.json"}
+    assert "an older report" not in (out / "postmortem.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
 @pytest.mark.usefixtures("folder")
 def test_a_folder_that_can_not_be_made(mortis: CommandLine) -> None:

@@ -563,7 +563,10 @@ class TestCounters:
         found = read(pa.table({"ts": seconds, "requests_total": [float(one) for one in total]}))
         rates = dict.fromkeys(seconds[1:-1], 1.0) | {seconds[-1]: 0.5}
         assert points(found) == {("rate(requests_total)", ()): rates}
-        assert found.notes[-1] == "counters are replaced by their increase per second, as rate(name): requests_total"
+        assert found.notes[-2:] == (
+            "counters are replaced by their increase per second, as rate(name): requests_total",
+            "1 fall of counters taken as their beginning anew at 0",
+        )
 
     def test_a_point_not_measured_is_bridged(self):
         found = read(pa.table({"ts": [BEGIN, BEGIN + 60, BEGIN + 120], "x_total": [0.0, math.nan, 60.0]}))

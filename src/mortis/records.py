@@ -5,6 +5,7 @@ Field names are the keys of `postmortem.json`; times are UTC; shares lie in 0..1
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -303,7 +304,16 @@ class Slice:
         >>> Slice(hit, "", Rate(), Rate(), rise, 1, 1, None, False).where
         'origin = EWR and delay >= 60 and wind is null'
         """
-        return " and ".join(_condition(column, value) for column, value in self.conditions.items())
+        return in_words(self.conditions)
+
+
+def in_words(where: Mapping[str, str]) -> str:
+    """Columns and their values, or bounds, as one sentence says them: of a slice, a change or a log line.
+
+    >>> in_words({"region": "eu", "service": "feed"})
+    'region = eu and service = feed'
+    """
+    return " and ".join(_condition(column, value) for column, value in where.items())
 
 
 def _condition(column: str, value: str) -> str:

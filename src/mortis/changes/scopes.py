@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from mortis.records import Cause
+from mortis.records import Cause, in_words
 
 Where = Mapping[str, str]
 """A conjunction of columns and their values, such as a slice's conditions."""
@@ -106,15 +106,6 @@ def _groups(scope: Where, hit: Sequence[Where]) -> str:
         for where in hit
     ]
     return " or ".join(dict.fromkeys(said))
-
-
-def in_words(where: Where) -> str:
-    """A conjunction in words.
-
-    >>> in_words({"region": "east", "version": "v2"})
-    'region = east and version = v2'
-    """
-    return " and ".join(f"{column} = {value}" for column, value in where.items())
 
 
 def _is_production(column: str, value: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -394,25 +394,38 @@ def _beside(table: str, folder: Path) -> str:
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> list[Path]:
-    """Put texts into files of a folder by way of files beside these: where one fails, none is there, nor the folder."""
-    parts = {name: folder / f".{name}.part" for name in texts}
+    """Put texts into files of a folder: where one fails, all are as they were before, and so is the folder."""
+    parts = {folder / name: folder / f".{name}.part" for name in texts}
+    old: dict[Path, Path] = {}
+    placed: list[Path] = []
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            parts[name].write_text(text, encoding="utf-8")
-        for name, part in parts.items():
-            part.replace(folder / name)
+        for part, text in zip(parts.values(), texts.values(), strict=True):
+            part.write_text(text, encoding="utf-8")
+        for file, part in parts.items():
+            if file.is_file():
+                old[file] = file.replace(folder / f".{file.name}.old")
+            placed.append(part.replace(file))
     except (OSError, KeyboardInterrupt) as error:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
-        for place in made:
-            if place.is_dir():
-                place.rmdir()
+        _take_back((*placed, *parts.values()), old, made)
         if isinstance(error, OSError):
             raise WorkProblem(f"{folder} can't be written to: {error.strerror}") from None
         raise
-    return [folder / name for name in texts]
+    for kept in old.values():
+        kept.unlink(missing_ok=True)
+    return list(parts)
+
+
+def _take_back(written: Iterable[Path], old: Mapping[Path, Path], made: Iterable[Path]) -> None:
+    """Undo what was written: older files come back to their places, and folders that were made go."""
+    for file in written:
+        file.unlink(missing_ok=True)
+    for file, kept in old.items():
+        kept.replace(file)
+    for place in made:
+        if place.is_dir():
+            place.rmdir()
 
 
 def _print_json(record: object) -> None:

@@ -18,7 +18,7 @@ from mortis.document.comparison import comparison
 from mortis.document.limits import LEVELS, Limits, cut_text, left_out, shortened, weight
 from mortis.document.svg import Axis, clean
 from mortis.document.timeline import Mark, timeline
-from mortis.records import Cause, ConfusionCell, Evidence, Interval, Postmortem, Slice
+from mortis.records import Cause, ConfusionCell, Evidence, Interval, Postmortem, Slice, in_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -246,7 +246,7 @@ def _environment() -> Environment:
         wording.conditions,
         wording.first_up,
         wording.how_sure,
-        wording.in_words,
+        in_words,
         wording.sentence,
         wording.share_interval,
         comparison,

@@ -11,7 +11,7 @@ from mortis.document.figures import INTERVAL, chance, count, duration, estimate,
 from mortis.document.limits import LEVELS, shortened, weight
 from mortis.document.svg import clean
 from mortis.document.timeline import thinned
-from mortis.records import Cause, Evidence, NotChecked, Postmortem, Slice, Window
+from mortis.records import Cause, Evidence, NotChecked, Postmortem, Slice, Window, in_words
 
 MOST_POINTS = 60
 MOST_LETTERS = 1_000_000
@@ -243,7 +243,7 @@ def changes(p: Postmortem) -> list[str]:
         [
             moment(c.time),
             prose(c.kind),
-            f"{prose(c.summary)} ({code(c.id)})" + (f", {prose(wording.in_words(c.scope))}" if c.scope else ""),
+            f"{prose(c.summary)} ({code(c.id)})" + (f", {prose(in_words(c.scope))}" if c.scope else ""),
             number(c.ranking),
             prose(c.verdict) or figures.NONE,
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -316,15 +316,6 @@ def sentence(text: str) -> str:
     """
     text = text.strip()
     return text if not text or text[-1] in ".!?…" else f"{text}."
-
-
-def in_words(where: Mapping[str, str]) -> str:
-    """Columns and their values, as a scope is said.
-
-    >>> in_words({"region": "eu", "service": "feed"})
-    'region = eu, service = feed'
-    """
-    return ", ".join(f"{column} = {value}" for column, value in where.items())
 
 
 def first_up(text: str) -> str:

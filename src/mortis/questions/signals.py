@@ -116,7 +116,11 @@ def signals_of_metrics(
         symptom=symptom,
     )
     measured = _Measured(found, read.notes, read.inputs)
-    return Signals(found.signals, found.candidates, evidence=measured.evidence, calls=calls, inputs=measured.inputs)
+    evidence = measured.evidence
+    if calls and found.no_candidates:
+        told = f"no service is named: {found.no_candidates}"
+        evidence += (Evidence("signals.walk", "What lies behind the symptom?", told, "observed"),)
+    return Signals(found.signals, found.candidates, evidence=evidence, calls=calls, inputs=measured.inputs)
 
 
 def calls_of(case: Case) -> tuple[Calls, Gaps]:

@@ -12,6 +12,7 @@ from typing import Any
 from mortis.problems import CaseProblem, InputProblem, WorkProblem, listed, near
 from mortis.sources.files import neighbours
 from mortis.sources.http import TIMEOUT_SECONDS, Server, line
+from mortis.sources.times import moment_of
 
 CURRENT_ALIASES = ("champion", "production")
 _MOST_PAGES = 100
@@ -255,8 +256,7 @@ def _text(value: Any, where: str) -> str:
 
 def _time(text: str, where: str) -> datetime:
     """The time in UTC; one without an offset is UTC already."""
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InputProblem(f"{where}: {text!r} is no time; write it like 2013-08-01T06:00:00Z") from None
+    time = moment_of(text)
+    if time is None:
+        raise InputProblem(f"{where}: {text!r} is no time; write it like 2013-08-01T06:00:00Z")
+    return time

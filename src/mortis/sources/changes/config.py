@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mortis.case import BeforeAfter
+from mortis.problems import InputProblem, listed
 from mortis.records import Change, ChangedPart
 from mortis.sources.changes.masking import masked_value, one_line
-from mortis.sources.changes.reading import ReadingContext, change_of_pair, text_of
+from mortis.sources.changes.reading import MOST_NAMED, ReadingContext, change_of_pair, text_of
 from mortis.sources.changes.settings import KeyPath, Settings, Value, dotted, read_settings
 
 MOST_SHOWN = 80
@@ -20,10 +21,21 @@ def read_config(source: BeforeAfter, context: ReadingContext) -> Iterator[Change
     not there or not what its suffix says.
     """
     before, after = (
-        read_settings(name, text_of(name, key, context), key)
-        for name, key in ((source.before, f"{context.key}.before"), (source.after, f"{context.key}.after"))
+        _settings(name, f"{context.key}.{when}", context)
+        for name, when in ((source.before, "before"), (source.after, "after"))
     )
     yield from change_of_pair("config", source, context, list(compared(before, after)))
+
+
+def _settings(name: str, key: str, context: ReadingContext) -> Settings:
+    found = read_settings(name, text_of(name, key, context), key)
+    lone = found.values.get(())
+    if lone is not None and lone.kind not in ("mapping", "list", "nothing"):
+        raise InputProblem(f"{key}: {name} holds no keys, but one {lone.kind} alone; hand over a mapping of keys")
+    if found.twice:
+        named = listed(map(one_line, found.twice), most=MOST_NAMED)
+        context.tell(f"{key}: {name}: of keys that stand twice the last counts: {named}")
+    return found
 
 
 def compared(before: Settings, after: Settings) -> Iterator[ChangedPart]:

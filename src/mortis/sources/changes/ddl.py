@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile, takewhile
 
-from mortis.problems import InputProblem, listed
+from mortis.problems import InputProblem, listed, printable
 from mortis.sources.changes.columns import ANY, Column, Families, Schema
 from mortis.sources.changes.reading import word_set
 
@@ -118,10 +118,14 @@ def ddl_schemas(text: str, where: str, tell: Callable[[str], None]) -> tuple[Sch
     script = _Script()
     for statement in _statements(_tokens(text)):
         _read_statement(statement, script)
-    if script.unread:
-        tell(f"not understood and left out: {listed(f'{n} × {what}' for what, n in script.unread.items())}")
+    unread = listed(f"{n} × {what}" for what, n in script.unread.items())
     if not script.tables:
-        raise InputProblem(f"{where} creates no table that can be read; hand over CREATE TABLE with its columns")
+        left_out = f" ({unread})" if unread else ""
+        raise InputProblem(
+            f"{where} creates no table that can be read{left_out}; hand over CREATE TABLE with its columns"
+        )
+    if unread:
+        tell(f"not understood and left out: {unread}")
     return tuple(
         Schema("SQL", tuple(_with_enum(one, script) for one in columns), name)
         for name, columns in script.tables.items()
@@ -176,11 +180,15 @@ def _last_name(tokens: Iterator[_Token] | Sequence[_Token]) -> str:
 
 
 def _create_table(tokens: Sequence[_Token], script: _Script) -> bool:
-    """Put the table's columns into the script; False where the statement lists none."""
+    """Put the table's columns into the script, or that it is cut short; False where the statement lists none."""
     begin = next((i for i, token in enumerate(tokens) if token.is_("(")), None)
     if begin is None or any(token.is_("as", "of") for token in tokens[:begin]):
         return False
-    elements, _ = _split(tokens, begin)
+    table = _last_name(tokens[:begin])
+    elements, end = _split(tokens, begin)
+    if end == len(tokens):
+        script.unread[f"CREATE TABLE {printable(table)}, whose bracket is never closed"] += 1
+        return True
     columns: list[Column] = []
     keys: set[str] = set()
     for element in elements:
@@ -190,7 +198,6 @@ def _create_table(tokens: Sequence[_Token], script: _Script) -> bool:
                 script.unread["LIKE of another table"] += 1
         elif element:
             columns.append(_column(element))
-    table = _last_name(tokens[:begin])
     script.tables[table] = [replace(one, nulls=False) if one.name in keys else one for one in columns]
     return bool(columns)
 

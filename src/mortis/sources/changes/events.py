@@ -14,8 +14,9 @@ from typing import Any
 from mortis.problems import InputProblem, WorkProblem, counted, listed, near
 from mortis.records import Change, Input
 from mortis.sources.changes.masking import one_line
-from mortis.sources.changes.reading import ReadingContext, moment_of, word_set
+from mortis.sources.changes.reading import ReadingContext, word_set
 from mortis.sources.tables import fingerprint, open_table
+from mortis.sources.times import moment_of
 
 COLUMNS = ("time", "kind", "summary")
 MOST_ROWS = 200_000
@@ -145,6 +146,10 @@ def _text(file: Path, context: ReadingContext) -> str:
         with pa.input_stream(str(file), compression=packing) as stream:
             raw = stream.read(MOST_BYTES + 1)
     except (pa.ArrowException, OSError) as error:
+        if packing:
+            raise InputProblem(
+                f"{context.key}: {file.name} is damaged ({one_line(str(error))}); fetch it again"
+            ) from None
         raise WorkProblem(f"{context.key}: {file.name} can't be read: {one_line(str(error))}") from None
     if len(raw) > MOST_BYTES:
         raise InputProblem(
@@ -159,7 +164,9 @@ def _text(file: Path, context: ReadingContext) -> str:
 def _csv_rows(file: Path, context: ReadingContext) -> Iterator[Row]:
     text = _text(file, context)
     mark = max(",;\t|", key=text.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    # Read strictly: a quote that is never closed would swallow all that follows into one cell.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    began = 1
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         began = reader.line_num + 1
@@ -170,7 +177,16 @@ def _csv_rows(file: Path, context: ReadingContext) -> Iterator[Row]:
             fault = "" if len(values) == len(header) else f"its fields are not {len(header)}, as in the header"
             yield Row(place, dict(zip(header, values, strict=False)), fault)
     except csv.Error as error:
-        raise InputProblem(f"{context.key}: {file.name} line {reader.line_num}: not CSV: {error}") from None
+        raise InputProblem(f"{context.key}: {file.name} line {began}: {_why_no_csv(error)}; mend that row") from None
+
+
+def _why_no_csv(error: csv.Error) -> str:
+    """What is wrong with a row; the csv module counts signs and doesn't say what they mean."""
+    if str(error).startswith("unexpected end of data"):
+        return "a quote is opened and never closed"
+    if str(error).startswith("field larger than"):
+        return f"a cell is longer than {csv.field_size_limit():,} signs, as where a quote is never closed"
+    return f"not CSV: {error}"
 
 
 def _json_rows(file: Path, context: ReadingContext) -> Iterator[Row]:
@@ -179,9 +195,8 @@ def _json_rows(file: Path, context: ReadingContext) -> Iterator[Row]:
         try:
             entries = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputProblem(
-                f"{context.key}: {file.name} is not JSON: {error}; hand over a list of objects"
-            ) from None
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise InputProblem(f"{context.key}: {file.name} is not JSON: {why}; hand over a list of objects") from None
         for number, entry in enumerate(entries[:MOST_ROWS], 1):
             yield _json_row(f"entry {number}", entry)
         return

@@ -88,7 +88,7 @@ class Repository:
     def _refused(self, said: str) -> InputProblem | WorkProblem:
         if "not a git repository" in said:
             return InputProblem(
-                f"{self.key}: {self.stated} is not a git repository; hand over the folder that holds .git"
+                f"{self.key}: {self.stated} is no git repository, or a damaged one; name the folder that holds .git"
             )
         if "dubious ownership" in said:
             return WorkProblem(
@@ -97,7 +97,9 @@ class Repository:
             )
         lines = [line for line in said.splitlines() if line.startswith(("fatal:", "error:"))] or said.splitlines()
         reason = one_line(lines[-1]) if lines else "it gives no reason"
-        return WorkProblem(f"{self.key}: git can't read {self.stated}: {reason}")
+        return WorkProblem(
+            f"{self.key}: git can't read {self.stated}: {reason}; clone it anew, or hand over the deploys as `events`"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ def read_git(source: str, context: ReadingContext) -> Iterator[Change]:
     Raises InputProblem where the folder is no repository, WorkProblem where git is missing or can't read it.
     """
     folder = context.root / source
+    if folder.is_file():
+        raise CaseProblem(f"{context.key}: {source} is a file; name the folder that holds .git")
     if not folder.is_dir():
         raise CaseProblem(
             f"{context.key}: no such folder: {source} (looked in {context.root.resolve()}){neighbours(folder)}"

@@ -63,7 +63,7 @@ def json_columns(text: str, where: str, tell: Callable[[str], None]) -> Schema:
             )
         columns = tuple(islice(_columns(node, _Place(data, tell)), MOST_COLUMNS + 1))
     except ValueError as error:
-        raise InputProblem(f"{where} is not JSON: {error}") from None
+        raise InputProblem(f"{where} is not JSON: {error}; mend that place") from None
     except RecursionError:
         raise InputProblem(f"{where} is nested too deeply to be compared") from None
     if len(columns) > MOST_COLUMNS:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from mortis.sources.tables import fingerprint_of_files
 
 MOST_SIGNS = 1 << 20
 MOST_NAMED = 3
-_LEAST_EPOCH, _LEAST_MILLISECONDS = 1e8, 1e11  # a smaller number is no time of our days
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +81,3 @@ def record_pair(stated: BeforeAfter, context: ReadingContext) -> None:
 def word_set(text: str) -> frozenset[str]:
     """The words of a text, for lists of names that read better as prose."""
     return frozenset(text.split())
-
-
-def moment_of(value: Any) -> datetime | None:
-    """The moment in UTC that a cell states: ISO 8601, or epoch seconds or milliseconds; None where it states none.
-
-    What carries no offset is taken as UTC.
-
-    >>> print(moment_of("2013-08-01T08:00:00+02:00"), moment_of(1375336800), moment_of("last week"))
-    2013-08-01 06:00:00+00:00 2013-08-01 06:00:00+00:00 None
-    """
-    if isinstance(value, str):
-        text = value.strip()
-        value = int(text) if text.isascii() and text.isdigit() and len(text) in (10, 13) else text.removesuffix(" UTC")
-    try:
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        elif isinstance(value, int | float) and abs(value) >= _LEAST_EPOCH:
-            value = datetime.fromtimestamp(value / 1000 if abs(value) >= _LEAST_MILLISECONDS else value, UTC)
-        elif isinstance(value, date) and not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day)  # noqa: DTZ001  taken as UTC below
-        if not isinstance(value, datetime):
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

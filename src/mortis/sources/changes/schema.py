@@ -97,7 +97,7 @@ def _parquet(name: str, key: str, context: ReadingContext) -> tuple[Schema, ...]
     except (pa.ArrowException, OSError, ValueError) as error:
         if isinstance(error, OSError) and not isinstance(error, pa.ArrowException) and error.errno:
             raise WorkProblem(f"{where} can't be read: {error.strerror}") from None
-        raise InputProblem(f"{where} isn't what its name says: {one_line(str(error))}") from None
+        raise InputProblem(f"{where} isn't what its name says: {one_line(str(error))}; fetch it again") from None
     return (Schema("Parquet", tuple(column for field in schema for column in _arrow_columns(field, ""))),)
 
 

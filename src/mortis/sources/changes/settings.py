@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -43,13 +44,16 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The values of a file; `typed` tells that its format knows numbers from texts."""
+    """The values of a file; `typed` tells that its format knows numbers from texts, `twice` which keys it repeats."""
 
     values: Mapping[KeyPath, Value]
     typed: bool
+    twice: tuple[str, ...] = ()
 
 
-Format = tuple[Callable[[str], Iterator[tuple[KeyPath, Value]]], bool]
+Twice = Callable[[str], None]
+"""What is told of a key that stands twice in one place; the last one counts."""
+Format = tuple[Callable[[str, Twice], Iterator[tuple[KeyPath, Value]]], bool]
 
 
 class _Unreadable(Exception):
@@ -66,15 +70,16 @@ def read_settings(name: str, text: str, key: str) -> Settings:
         kind = Path(name).suffix or "(no suffix)"
         raise InputProblem(f"{key}: {name}: unknown kind of configuration {kind!r}; known: {listed(FORMATS)}")
     read, typed = FORMATS[known]
+    twice: dict[str, None] = {}
     try:
-        values = dict(islice(read(text), MOST_VALUES + 1))
+        values = dict(islice(read(text, lambda told: twice.update({told: None})), MOST_VALUES + 1))
     except _Unreadable as why:
-        raise InputProblem(f"{key}: {name}: {' '.join(str(why).split())}") from None
+        raise InputProblem(f"{key}: {name}: {' '.join(str(why).split())}; mend that file") from None
     except RecursionError:
         raise InputProblem(f"{key}: {name}: it is nested too deeply to be compared") from None
     if len(values) > MOST_VALUES:
         raise InputProblem(f"{key}: {name}: it holds more than {MOST_VALUES:,} values; hand over the part that matters")
-    return Settings(values, typed)
+    return Settings(values, typed, tuple(twice))
 
 
 def _is_of(name: str, suffix: str) -> bool:
@@ -168,7 +173,7 @@ def _scalar(node: yaml.ScalarNode) -> Value:
         return Value("text", node.value)
 
 
-def _yaml(text: str) -> Iterator[tuple[KeyPath, Value]]:
+def _yaml(text: str, twice: Twice) -> Iterator[tuple[KeyPath, Value]]:
     import yaml
 
     # The parser in C is many times faster. It has no guard against deep nesting, so that is looked for first.
@@ -182,7 +187,7 @@ def _yaml(text: str) -> Iterator[tuple[KeyPath, Value]]:
         raise _Unreadable(f"{where}not YAML: {getattr(error, 'problem', None) or error}") from None
     visits = count()
     for i, node in enumerate(documents):
-        yield from _yaml_leaves(node, (i,) if len(documents) > 1 else (), visits)
+        yield from _yaml_leaves(node, (i,) if len(documents) > 1 else (), visits, twice)
 
 
 def _check_depth(events: Iterable[yaml.Event]) -> None:
@@ -195,7 +200,9 @@ def _check_depth(events: Iterable[yaml.Event]) -> None:
             raise _Unreadable(f"it is nested deeper than {MOST_DEPTH} levels")
 
 
-def _yaml_leaves(node: yaml.Node, path: KeyPath, visits: Iterator[int]) -> Iterator[tuple[KeyPath, Value]]:
+def _yaml_leaves(
+    node: yaml.Node, path: KeyPath, visits: Iterator[int], twice: Twice
+) -> Iterator[tuple[KeyPath, Value]]:
     """The values under a node. Nothing is constructed but plain scalars, so a tag that names a type makes none.
 
     `visits` counts what is walked: aliases of aliases multiply without end.
@@ -205,18 +212,18 @@ def _yaml_leaves(node: yaml.Node, path: KeyPath, visits: Iterator[int]) -> Itera
     if len(path) > MOST_DEPTH or next(visits) > MOST_VISITS:
         raise _Unreadable(f"it is nested deeper than {MOST_DEPTH} levels, or its aliases multiply beyond measure")
     if isinstance(node, yaml.MappingNode) and node.value:
-        for name, inner in _entries(node, visits).items():
-            yield from _yaml_leaves(inner, (*path, name), visits)
+        for name, inner in _entries(node, visits, twice).items():
+            yield from _yaml_leaves(inner, (*path, name), visits, twice)
     elif isinstance(node, yaml.SequenceNode) and node.value:
         for i, inner in enumerate(node.value):
-            yield from _yaml_leaves(inner, (*path, i), visits)
+            yield from _yaml_leaves(inner, (*path, i), visits, twice)
     elif isinstance(node, yaml.ScalarNode):
         yield path, _scalar(node)
     else:
         yield path, Value("list", "[]") if isinstance(node, yaml.SequenceNode) else Value("mapping", "{}")
 
 
-def _entries(mapping: yaml.Node, visits: Iterator[int]) -> dict[str, yaml.Node]:
+def _entries(mapping: yaml.Node, visits: Iterator[int], twice: Twice) -> dict[str, yaml.Node]:
     """A mapping's entries by key, over those that it merges in (`<<`); of a key that stands twice, the last."""
     import yaml
 
@@ -227,22 +234,37 @@ def _entries(mapping: yaml.Node, visits: Iterator[int]) -> dict[str, yaml.Node]:
     for key, value in mapping.value:
         if key.tag == "tag:yaml.org,2002:merge":
             for one in reversed(value.value if isinstance(value, yaml.SequenceNode) else [value]):
-                merged |= _entries(one, visits)
+                merged |= _entries(one, visits, twice)
         else:
-            own[key.value if isinstance(key, yaml.ScalarNode) else "(a key that is no text)"] = value
+            name = key.value if isinstance(key, yaml.ScalarNode) else "(a key that is no text)"
+            if name in own:
+                twice(f"{name} (line {key.start_mark.line + 1})")
+            own[name] = value
     return merged | own
 
 
-def _json(text: str) -> Iterator[tuple[KeyPath, Value]]:
+def _whole_number(digits: str) -> Value:
+    return Value("whole number", digits)
+
+
+def _json(text: str, twice: Twice) -> Iterator[tuple[KeyPath, Value]]:
+    def as_mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            for key, times in Counter(key for key, _ in pairs).items():
+                if times > 1:
+                    twice(key)
+        return found
+
     try:
         # A number with a hundred thousand digits is kept as it is written, and not computed.
-        data = json.loads(text, parse_int=lambda digits: Value("whole number", digits))
+        data = json.loads(text, parse_int=_whole_number, object_pairs_hook=as_mapping)
     except ValueError as error:
         raise _Unreadable(f"not JSON: {error}") from None
     yield from _leaves(data)
 
 
-def _toml(text: str) -> Iterator[tuple[KeyPath, Value]]:
+def _toml(text: str, _: Twice) -> Iterator[tuple[KeyPath, Value]]:
     import tomllib
 
     try:
@@ -252,13 +274,23 @@ def _toml(text: str) -> Iterator[tuple[KeyPath, Value]]:
     yield from _leaves(data)
 
 
-def _ini(text: str) -> Iterator[tuple[KeyPath, Value]]:
+def _ini(text: str, twice: Twice) -> Iterator[tuple[KeyPath, Value]]:
     import configparser
 
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="\0")
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
-    try:
+    def parsed(*, strict: bool) -> configparser.RawConfigParser:
+        parser = configparser.RawConfigParser(strict=strict, allow_no_value=True, default_section="\0")
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # keys keep their case
         parser.read_string(text)
+        return parser
+
+    try:
+        parser = parsed(strict=False)
+        try:
+            parsed(strict=True)
+        except configparser.DuplicateOptionError as error:
+            twice(f"{error.section}.{error.option} (line {error.lineno}, and maybe more)")
+        except configparser.DuplicateSectionError as error:
+            twice(f"[{error.section}] (line {error.lineno}, and maybe more)")
     except configparser.Error as error:
         raise _Unreadable(f"not INI: {error}") from None
     for section in parser.sections():
@@ -269,11 +301,15 @@ def _ini(text: str) -> Iterator[tuple[KeyPath, Value]]:
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([^\s=:]+)(?:\s*[=:]\s*|\s+|$)(.*)")
 
 
-def _lines(text: str) -> Iterator[tuple[KeyPath, Value]]:
+def _lines(text: str, twice: Twice) -> Iterator[tuple[KeyPath, Value]]:
     """KEY=VALUE by line, as in .env and .properties; a line that ends in a backslash goes on in the next."""
+    seen: set[str] = set()
     for line in re.sub(r"\\\n[ \t]*", "", text.replace("\r\n", "\n")).split("\n"):
         found = _ASSIGNMENT.fullmatch(line)
         if found and not line.lstrip().startswith(("#", "!")):
+            if found[1] in seen:
+                twice(found[1])
+            seen.add(found[1])
             quoted = re.match(r"""(['"])(.*)\1(?:\s+\#.*)?$""", found[2])
             yield (found[1],), Value("text", quoted[2] if quoted else found[2].strip())
 

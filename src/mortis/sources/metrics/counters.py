@@ -42,6 +42,11 @@ def _parts(series: Iterable[MetricSeries]) -> set[str]:
     return {family + part for family in families for part in PARTS}
 
 
+def falls_of(series: MetricSeries) -> int:
+    """How often a series falls from one measured point to the next: of a counter, how often it began anew."""
+    return int((np.diff(series.values[~np.isnan(series.values)]) < 0).sum())
+
+
 def rate(series: MetricSeries) -> MetricSeries:
     """A counter's increase per second between one measured point and the next, at the later one, as `rate(name)`.
 

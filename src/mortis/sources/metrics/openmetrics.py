@@ -114,7 +114,9 @@ def _seconds(samples: Samples, file: Path, where: str, notes: list[str]) -> Floa
         )
     unit = epoch_unit(float(timed.max())) or ("s" if samples.ended else "")
     if not unit:
-        raise InputProblem(f"{where}: {file.name} holds timestamps up to {timed.max():g}, which are no epoch times")
+        raise InputProblem(
+            f"{where}: {file.name} holds timestamps up to {timed.max():g}, no epoch times; write seconds since 1970"
+        )
     samples_read = counted(len(samples.values), "sample")
     notes.append(f"{file.name}: {samples_read}, timestamps in {UNIT_NAMES[unit]} since 1970")
     if len(timed) < len(samples.times):

@@ -13,7 +13,7 @@ from mortis.case import MetricsSource
 from mortis.problems import InputProblem, counted, listed
 from mortis.profiles import Floats
 from mortis.records import Input, Window, iso
-from mortis.sources.metrics.counters import counter_names, rate
+from mortis.sources.metrics.counters import counter_names, falls_of, rate
 from mortis.sources.metrics.points import Bools, Ints, sort_points
 from mortis.telemetry import MetricSeries
 
@@ -139,4 +139,7 @@ def _as_rates(series: list[MetricSeries], counters: Mapping[str, bool], told: li
         told.append(
             f"counters are replaced by their increase per second, as rate(name): {listed(sorted(names), most=6)}"
         )
+    falls = sum(falls_of(one) for one in series if one.name in names)
+    if falls:
+        told.append(f"{counted(falls, 'fall')} of counters taken as their beginning anew at 0")
     return [rate(one) if one.name in names else one for one in series]

@@ -66,5 +66,5 @@ def _after_blank(text: str, at: int) -> int:
 
 
 def _plain(quoted: str) -> str:
-    """The text between quotes with its escapes undone."""
-    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], quoted)
+    """The text between quotes with its escapes undone; a backslash before any other sign is one."""
+    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1] if found[1] in '\\"' else found[0], quoted)

@@ -272,7 +272,24 @@ def _read_csv(file: Path, head: CsvHead, key: str) -> Any:
     rows = _told(lambda: read(threads=True), file, key, again=lambda: read(threads=False))
     if any(_is_bytes(kind) for kind in rows.schema.types):  # what Arrow makes of text that is not UTF-8
         raise not_utf8(file, key)
+    for column in rows.columns:
+        _check_quotes(column, file, head, key)
     return rows
+
+
+def _check_quotes(column: Any, file: Path, head: CsvHead, key: str) -> None:
+    """Raises InputProblem where a cell goes over several lines: a quote never closed swallows the rows after it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    row = 0
+    for chunk in column.chunks:
+        codes, words = (chunk.indices, chunk.dictionary) if pa.types.is_dictionary(chunk.type) else (None, chunk)
+        place = pc.index(pc.match_substring(words, "\n"), True).as_py() if _kind(words.type) == "text" else -1
+        if place >= 0:
+            line = head.lines + row + 1 + (place if codes is None else pc.index(codes, place).as_py())
+            raise InputProblem(f"{key}: {file.name} line {line}: a cell goes over several lines; close its quote")
+        row += len(chunk)
 
 
 def _is_bytes(kind: Any) -> bool:

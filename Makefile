@@ -12,6 +12,10 @@ LOWEST_READY := .venv-lowest/.ready
 UV := UV_NO_PROGRESS=1 $(BIN)/uv --quiet
 COMPILE := UV_CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/uv --quiet --no-config pip compile --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-emit-index-url --upgrade
+# On all cores; a file's tests stay together, as they share what is dear to make.
+PYTEST := -m pytest --numprocesses auto --dist loadfile
+# Many tests start a Python of their own: it reads bytecode that is kept, whatever the environment says of keeping it.
+KEEPING := PYTHONDONTWRITEBYTECODE=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -19,8 +23,8 @@ help: ## List the targets
 demo: $(READY) ## Investigate a failure on real flight data and say where the report lies
 	@$(BIN)/mortis demo --out build/demo
 
-test: $(READY) ## Run the tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## Run the tests, on all cores
+	@$(KEEPING) $(BIN)/python $(PYTEST)
 
 check: $(READY) ## Lint, formatting, types, import order, spelling
 	$(BIN)/ruff check
@@ -43,7 +47,7 @@ docs: $(READY) ## Build the documentation into site/; a warning is an error
 	$(BIN)/zensical build --clean --strict
 
 test-lowest: $(LOWEST_READY) ## Run the tests with the lowest versions that pyproject.toml allows
-	@.venv-lowest/bin/python -m pytest
+	@$(KEEPING) .venv-lowest/bin/python $(PYTEST)
 
 lock: $(READY) ## Renew the lock file with the newest versions allowed
 	$(COMPILE) pyproject.toml --extra demo --extra lab --extra models --extra postgres --group dev --output-file requirements/lock.txt

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+# The tests' arrays are small: threads of BLAS and LightGBM would wait for each other, and for those of the other tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
 
 from mlflow_server import running  # type: ignore[import-not-found]  # pytest finds it beside this file
 

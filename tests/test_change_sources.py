@@ -1085,7 +1085,12 @@ def test_without_git_the_way_out_is_named(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("repository")
 def test_a_git_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(git, "TIMEOUT_SECONDS", 0.0001)
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(slow.parent), prepend=os.pathsep)
+    monkeypatch.setattr(git, "TIMEOUT_SECONDS", 0.2)
     with pytest.raises(WorkProblem, match="git took longer than 0 seconds on repo"):
         read(tmp_path, {"git": "repo"})
 

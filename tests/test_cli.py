@@ -159,16 +159,21 @@ def test_schemas_are_json_schemas(what: str, mortis: CommandLine) -> None:
     Draft202012Validator.check_schema(schema)
 
 
-def test_the_demo_keeps_the_schemas(tmp_path: Path, mortis: CommandLine) -> None:
-    """The demo's case file and its post-mortem are what `schema case` and `schema postmortem` say."""
-    ended = mortis("demo", "--fault", "none", "--out", tmp_path / "demo")
+def test_the_demo_is_built_and_reported_and_keeps_the_schemas(tmp_path: Path, mortis: CommandLine) -> None:
+    """The case and the post-mortem are what `schema case` and `schema postmortem` say; quiet weeks are no failure."""
+    demo = tmp_path / "demo"
+    ended = mortis("demo", "--fault", "none", "--out", demo)
     if ended.code == 3 and "demo needs the package" in ended.err:
         pytest.skip("the demo's extra is not installed")
     assert (ended.code, ended.err) == (0, "")
+    assert "No failure found" in ended.out
     case = Draft202012Validator(json.loads(mortis("schema", "case").out))
-    case.validate(load_yaml((tmp_path / "demo" / "case" / "incident.yaml").read_text(encoding="utf-8"))[0])
-    postmortem = json.loads((tmp_path / "demo" / "report" / "postmortem.json").read_text(encoding="utf-8"))
+    case.validate(load_yaml((demo / "case" / "incident.yaml").read_text(encoding="utf-8"))[0])
+    postmortem = json.loads((demo / "report" / "postmortem.json").read_text(encoding="utf-8"))
     Draft202012Validator(json.loads(mortis("schema", "postmortem").out)).validate(postmortem)
+    assert postmortem["answer"] == "no_failure"
+    assert json.loads((demo / "truth.json").read_text(encoding="utf-8"))["verdict"] == "no_failure"
+    assert {path.name for path in (demo / "report").iterdir()} == REPORT
 
 
 def test_a_drafted_case_stands_anywhere(folder: Path, mortis: CommandLine) -> None:

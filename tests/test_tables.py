@@ -117,7 +117,7 @@ def test_frames_are_tables(frame: Any, expected: Failure) -> None:
     assert failure_of(frame()) == expected
 
 
-@pytest.mark.parametrize("thing", [5, None, [], [1], object(), {1, 2}], ids=str)
+@pytest.mark.parametrize("thing", [5, None, [], [1], object(), {1, 2}], ids=lambda thing: type(thing).__name__)
 def test_what_is_no_table_is_refused(thing: Any) -> None:
     """Anything else is told by its kind."""
     with pytest.raises(InputProblem, match=f"t: {type(thing).__name__} is not a table; hand over a path or an Arrow"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import pytest
 from planted import began, sound, told
 
 from mortis import Case, investigate
+from mortis.cli import main
 from mortis.records import Evidence, Postmortem
 
 SHIFTED = datetime(2019, 3, 31, tzinfo=UTC)
@@ -33,8 +33,10 @@ def solved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], Po
             files = ["reference.parquet", "analysis.parquet", "analysis_target.parquet"]
             for file, prefix in zip(files, (variant, variant, ""), strict=True):
                 shutil.copy(folder / f"synthetic_car_loan_{prefix}{file}", here / file)
-            command = [sys.executable, "-m", "mortis", "init", *files, "-o", "incident.yaml"]
-            subprocess.run(command, cwd=here, check=True, capture_output=True)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(here)
+                patch.setattr(sys, "argv", ["mortis", "init", *files, "-o", "incident.yaml"])
+                main()
             known[variant] = sound(investigate(Case.load(here)))
         return known[variant]
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -20,7 +15,7 @@ from numpy.typing import NDArray
 from planted import began, sound, told
 
 from mortis import Case, investigate
-from mortis.document import as_data, postmortem_schema
+from mortis.document import as_data
 from mortis.lab import demo as lab
 from mortis.lab.demo import DemoCase, build_demo, within
 from mortis.lab.faults import Affine, Fault, Missing, WrongVersion, inject, serving
@@ -424,16 +419,3 @@ def test_the_same_seed_gives_the_same_postmortem(solved):
         return data
 
     assert timeless(case.found) == timeless(again)
-
-
-def test_the_command_line_builds_the_demo_and_reports_it(tmp_path: Path):
-    """`mortis demo` ends well, and what it wrote keeps to the schema that `mortis schema postmortem` prints."""
-    command = [sys.executable, "-m", "mortis", "demo", "--fault", "none", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "No failure found" in done.stdout
-    report = json.loads((tmp_path / "report" / "postmortem.json").read_text(encoding="utf-8"))
-    jsonschema.validate(report, postmortem_schema())
-    assert report["answer"] == "no_failure"
-    assert json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["verdict"] == "no_failure"
-    written = {path.name for path in (tmp_path / "report").iterdir()}
-    assert written == {"postmortem.html", "postmortem.md", "postmortem.json"}

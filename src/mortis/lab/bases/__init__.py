@@ -10,8 +10,12 @@ from functools import cache
 from types import MappingProxyType
 
 from mortis.lab.bases.base import Base, Feature, Model, Service
+from mortis.lab.bases.clicks import CLICKS
 from mortis.lab.bases.credit import CREDIT
 from mortis.lab.bases.credit_linear import CREDIT_LINEAR
+from mortis.lab.bases.demand import DEMAND
+from mortis.lab.bases.fraud import FRAUD
+from mortis.lab.bases.judge import JUDGE
 from mortis.problems import InputProblem, listed, near
 
 __all__ = ["BASES", "Base", "Feature", "Model", "Service", "service_of"]
@@ -22,6 +26,10 @@ BASES: Mapping[str, Base] = MappingProxyType(
         for one in (
             CREDIT,
             CREDIT_LINEAR,
+            DEMAND,
+            CLICKS,
+            FRAUD,
+            JUDGE,
         )
     }
 )

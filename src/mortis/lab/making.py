@@ -130,7 +130,7 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
         service = service.with_models(one.models)
     base = service.base
     stretch = Stretch(base.starts[int(for_times.integers(len(base.starts)))])
-    asked = _answerable(base.draw(stretch, for_draw), service, script.noise, for_draw)
+    asked = _answerable(base.draw(stretch, for_draw), service, script, stretch, for_draw)
     acting = tuple(_acting(one, stretch, len(asked), for_times) for one in script.faults)
     metric = next((one.metric for one in script.faults if one.metric), base.metric)
     # The same draws with and without the faults: only what they do differs.
@@ -141,8 +141,10 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     return Incident(plot.name, service, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
 
 
-def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.Generator) -> Traffic:
-    """Requests as they are asked, with all that serving fills in; `noise` above 1 makes outcomes vary from day to day."""
+def _answerable(
+    drawn: Traffic, service: Service, script: Script, stretch: Stretch, rng: np.random.Generator
+) -> Traffic:
+    """Requests as they are asked, with all that serving fills in; a script's noise makes outcomes vary by day."""
     n = len(drawn)
     latency = service.base.latency_ms * rng.lognormal(0, 0.35, n)
     traffic = replace(
@@ -153,13 +155,22 @@ def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.G
         latency_ms=np.round(latency, 2),
         row=np.arange(n),
     )
-    return traffic if noise <= 1 else _restless(traffic, noise, rng)
+    if script.noise > 1:
+        return _by_lot(traffic, np.clip(rng.gamma(1.5, 0.02 * (script.noise - 1), stretch.days), 0, 0.5), rng)
+    return _by_lot(traffic, _blips(stretch, script.blips, rng), rng) if script.blips else traffic
 
 
-def _restless(traffic: Traffic, noise: float, rng: np.random.Generator) -> Traffic:
-    """On each day a part of the outcomes is as good as drawn by lot, more on some days than on others."""
+def _blips(stretch: Stretch, n: int, rng: np.random.Generator) -> Floats:
+    """The part of the outcomes (days,) lost to chance: on n days of the baseline, and on one of the incident's."""
+    share = np.zeros(stretch.days)
+    share[rng.choice(stretch.before, n, replace=False)] = rng.uniform(0.3, 0.5, n)
+    share[stretch.before + rng.integers(stretch.during)] = rng.uniform(0.3, 0.45)
+    return share
+
+
+def _by_lot(traffic: Traffic, share: Floats, rng: np.random.Generator) -> Traffic:
+    """On each day a part (days,) of the outcomes is as good as drawn by lot."""
     day = traffic.at // DAY - traffic.at[0] // DAY
-    share = np.clip(rng.gamma(1.5, 0.02 * (noise - 1), int(day.max()) + 1), 0, 0.5)
     lost = rng.random(len(traffic)) < share[day]
     label = np.where(lost, rng.permutation(traffic.label), traffic.label)
     return replace(traffic, y=label, label=label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mortis.lab.kinds import data, infrastructure, model, software
+from mortis.lab.kinds import data, infrastructure, labels, measurement, model, software
 from mortis.lab.kinds.kind import Kind, Planted
 
 __all__ = ["KINDS", "Kind", "Planted"]
@@ -18,6 +18,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             model.KINDS,
             software.KINDS,
             infrastructure.KINDS,
+            labels.KINDS,
+            measurement.KINDS,
         )
         for one in family
     }

@@ -81,6 +81,12 @@ class Rehearsal:
         )
         return other - usual if self.base.metric in WORSE_UPWARDS else usual - other
 
+    def without(self, where: Bools) -> float:
+        """By how much the base's metric is worse without the requests where the mask holds."""
+        usual = _decided(self.base, self.traffic, self.traffic.score, None)
+        every, rest = (measured(one, self.base, self.base.metric) for one in (usual, usual.take(~where)))
+        return rest - every if self.base.metric in WORSE_UPWARDS else every - rest
+
     def worse(self, where: Bools) -> float:
         """By how much the base's metric is worse for the requests where the mask holds than for the others."""
         usual = _decided(self.base, self.traffic, self.traffic.score, None)

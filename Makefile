@@ -43,7 +43,7 @@ test-lowest: $(LOWEST_READY) ## Run the tests with the lowest versions that pypr
 	@.venv-lowest/bin/python -m pytest
 
 lock: $(READY) ## Renew the lock file with the newest versions allowed
-	$(COMPILE) pyproject.toml --extra demo --extra models --extra postgres --group dev --output-file requirements/lock.txt
+	$(COMPILE) pyproject.toml --extra demo --extra lab --extra models --extra postgres --group dev --output-file requirements/lock.txt
 	echo uv | $(COMPILE) - --output-file requirements/bootstrap.txt
 
 hooks: $(READY) ## Run the checks before every commit

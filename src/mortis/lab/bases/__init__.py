@@ -11,11 +11,26 @@ from types import MappingProxyType
 
 from mortis.lab.bases.base import Base, Feature, Model, Service
 from mortis.lab.bases.credit import CREDIT
+from mortis.lab.bases.credit_linear import CREDIT_LINEAR
+from mortis.lab.bases.demand import DEMAND
+from mortis.lab.bases.fraud import FRAUD
+from mortis.lab.bases.judge import JUDGE
 from mortis.problems import InputProblem, listed, near
 
 __all__ = ["BASES", "Base", "Feature", "Model", "Service", "service_of"]
 
-BASES: Mapping[str, Base] = MappingProxyType({one.name: one for one in (CREDIT,)})
+BASES: Mapping[str, Base] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            CREDIT,
+            CREDIT_LINEAR,
+            DEMAND,
+            FRAUD,
+            JUDGE,
+        )
+    }
+)
 """The bases by name."""
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mortis.lab.traffic import Columns, Floats, Stretch, Traffic
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FeatureKind = Literal["number", "category", "hour"]
 Task = Literal["binary", "regression", "ranking", "score"]
@@ -21,8 +22,9 @@ class Feature:
     """A column that the model reads: a number (hour: one of the day's 24 hours), or a category.
 
     `default` is what the service puts where a value is missing in upstream errors (0, -1, "unknown"); `units` are
-    plausible factors to another unit, such as 60 for minutes to seconds; `weight` is how much the model relies on it, from
-    0 to 1, so that faults hit what matters.
+    plausible factors to another unit, such as 60 for minutes to seconds. `weight` is how much the model relies on it,
+    from 0 to 1, so that faults hit what matters: the root of what the metric loses where the values are exchanged
+    between requests, as a share of the most that it loses for any feature; 0 where no model reads it.
     """
 
     name: str
@@ -35,7 +37,10 @@ class Feature:
 class Model(Protocol):
     """A trained model that scores columns and can be saved in a format that is safe to open."""
 
-    suffix: str
+    @property
+    def suffix(self) -> str:
+        """The saved file's, such as ".onnx"."""
+        ...
 
     def score(self, columns: Columns) -> Floats:
         """Probability of the positive class or predicted figure (n,), as the saved file gives it too."""
@@ -51,11 +56,12 @@ class Base:
     """A service whose requests are drawn by `draw` for a stretch of weeks, about `daily` each day.
 
     `draw` gives requests with their true columns, outcomes, labels and the times at which these come, in the order of
-    time; `past` the requests that the models learn from, always the same, and `train` the versions' models by name, the one
-    in use last; neither where no model of one's own answers and `draw` gives the scores. `segments` are the columns that part the traffic,
-    with their values, the one by which feeds are parted first; "replica" is that of the machine that answers; `group` is the column of the query for a ranking. `starts` are the
-    days from which a stretch may begin. A prediction is `score >= threshold` for a binary task; higher is worse for none of
-    the metrics but "mae", "rmse" and "latency_p95". `wait` is how long after the incident's window somebody notices.
+    time; `past` the requests that the models learn from, always the same, and `train` the versions' models by name, the
+    one in use last; neither where no model of one's own answers and `draw` gives the scores. `segments` are the columns
+    that part the traffic, with their values, the one by which feeds are parted first; "replica" is the machine that
+    answers; `group` is the column of the query for a ranking. `starts` are the days from which a stretch may begin.
+    A prediction is `score >= threshold` for a binary task; higher is worse for none of the metrics but "mae", "rmse"
+    and "latency_p95". `wait` is how long after the incident's window somebody notices.
     """
 
     name: str

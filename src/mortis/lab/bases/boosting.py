@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mortis.lab.flights import DemoDataMissing
+from mortis.lab.bases.packages import needed
 from mortis.lab.traffic import Columns, Floats
 
 
@@ -23,8 +23,8 @@ class Boosted:
     suffix: str = ".txt"
 
     def score(self, columns: Columns) -> Floats:
-        """Probability of the positive class or predicted figure (n,); a category unseen in training counts as missing."""
-        booster = _library().Booster(model_str=self.text)
+        """Probability of the positive class or predicted figure (n,); an unseen category counts as missing."""
+        booster = needed("lightgbm").Booster(model_str=self.text)
         found = booster.predict(coded(columns, self.features, self.vocabulary), num_threads=1)
         return np.asarray(found, dtype=np.float64)
 
@@ -47,13 +47,9 @@ def boosted(
     The text ends with the category values in the order of their codes, on the line where LightGBM keeps those of data
     frames, so that the file alone is enough to score logged rows.
     """
-    library = _library()
+    library = needed("lightgbm")
     features = tuple(columns)
-    vocabulary = {
-        name: tuple(sorted({value for value in column if value is not None}))
-        for name, column in columns.items()
-        if column.dtype == object
-    }
+    vocabulary = vocabulary_of(columns)
     settings = {
         "objective": objective,
         "num_leaves": leaves,
@@ -78,6 +74,19 @@ def boosted(
     return Boosted(booster.model_to_string(), features, vocabulary)
 
 
+def vocabulary_of(columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Each category's values in the order of their codes.
+
+    >>> vocabulary_of({"a": np.array([0.5]), "c": np.array(["y", None, "x"], object)})
+    {'c': ('x', 'y')}
+    """
+    return {
+        name: tuple(sorted({value for value in column if value is not None}))
+        for name, column in columns.items()
+        if column.dtype == object
+    }
+
+
 def coded(columns: Columns, features: Sequence[str], vocabulary: Mapping[str, Sequence[str]]) -> Floats:
     """The features (n, k) as numbers: a category becomes its place in the vocabulary; nulls and unknown values NaN.
 
@@ -92,12 +101,3 @@ def _numbers(column: Any, known: Sequence[str] | None) -> Floats:
         return np.asarray(column, dtype=np.float64)
     places = {value: float(i) for i, value in enumerate(known)}
     return np.array([places.get(value, np.nan) for value in column], dtype=np.float64)
-
-
-def _library() -> Any:
-    """The package, whose import takes seconds and which only an extra brings along."""
-    try:
-        import lightgbm
-    except ModuleNotFoundError as absent:
-        raise DemoDataMissing.of("lightgbm") from absent
-    return lightgbm

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.lab.traffic import DAY, Floats, Stretch, texts
+from mortis.lab.traffic import DAY, Bools, Column, Floats, Stretch, texts
 
 Ints = NDArray[np.int64]
 REPLICAS = ("r1", "r2", "r3")
 
 
 def moments(stretch: Stretch, daily: int, rng: np.random.Generator, *, weekend: float = 0.75) -> Ints:
-    """When requests come, in epoch seconds and in order: busier by day than by night, fewer at weekends, noisy by day."""
+    """When requests come, in epoch seconds and in order: busier by day than by night, fewer at weekends."""
     first = int(stretch.start.timestamp())
     days = np.arange(stretch.days)
     weekday = (first // DAY + days + 3) % 7  # day 0 of the epoch was a Thursday
@@ -36,6 +36,23 @@ def drawn(shares: Mapping[str, float], n: int, rng: np.random.Generator) -> NDAr
     """Values (n,) by their shares."""
     chances = np.array(list(shares.values()))
     return np.array(list(shares), dtype=object)[rng.choice(len(shares), n, p=chances / chances.sum())]
+
+
+def drawn_by(
+    given: NDArray[np.object_], shares: Mapping[str, Mapping[str, float]], rng: np.random.Generator
+) -> NDArray[np.object_]:
+    """Values (n,), each by the shares that go with the given one; missing where none do."""
+    found = np.full(len(given), None, dtype=object)
+    for value, its_shares in shares.items():
+        here = np.flatnonzero(given == value)
+        found[here] = drawn(its_shares, len(here), rng)
+    return found
+
+
+def by_day(at: Ints, spread: float, rng: np.random.Generator) -> Floats:
+    """A factor about 1 for each moment (n,), the same throughout its day: days differ."""
+    day = at // DAY - (at[0] // DAY if len(at) else 0)
+    return np.asarray(rng.lognormal(0, spread, int(day.max(initial=0)) + 1)[day])
 
 
 def effect(values: NDArray[np.object_], of: Mapping[str, float]) -> Floats:
@@ -59,12 +76,20 @@ def mondays(first: datetime, weeks: int) -> tuple[datetime, ...]:
     return tuple(monday + timedelta(weeks=i) for i in range(weeks))
 
 
-def holed(values: NDArray, share: float, rng: np.random.Generator) -> NDArray:  # type: ignore[type-arg]  either kind
-    """The values with this share of them missing."""
-    gone = rng.random(len(values)) < share
-    if values.dtype == object:
-        return np.where(gone, None, values)
-    return np.where(gone, np.nan, values)
+def holed(values: Column, share: float | Floats, rng: np.random.Generator) -> Column:
+    """The values with this share of them missing, the same for all or each its own (n,)."""
+    return without(values, rng.random(len(values)) < share)
+
+
+def without(values: Column, gone: Bools) -> Column:
+    """The values, missing where the mask holds.
+
+    >>> without(np.array([1.0, 2.0]), np.array([True, False]))
+    array([nan,  2.])
+    """
+    found = values.copy()
+    found[gone] = None if values.dtype == object else np.nan
+    return found
 
 
 def later(at: Ints, days: Sequence[float] | Floats) -> Ints:

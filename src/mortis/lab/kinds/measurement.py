@@ -116,13 +116,13 @@ def _hard(usual: Rehearsal) -> tuple[str, str]:
 
 
 def _more_of(column: str, value: str) -> Step:
-    """Requests hit become further ones of the value: those of the same hour on some day, told once more."""
+    """Requests hit become further ones of the value: those of the same hour of some week, told once more."""
 
     def step(traffic: Traffic, hit: Bools, service: Service, rng: np.random.Generator) -> Traffic:
         hard = in_scope(traffic, {column: value})
-        hour = traffic.at // 3600 % 24
+        hour = traffic.at // 3600 % (7 * 24)
         source = np.arange(len(traffic))
-        for one in range(24):
+        for one in range(7 * 24):
             targets, sources = np.flatnonzero(hit & ~hard & (hour == one)), np.flatnonzero(hard & (hour == one))
             if len(sources):
                 source[targets] = rng.choice(sources, len(targets))

@@ -48,3 +48,8 @@ def course_of(onset: datetime, shape: Shape, rng: np.random.Generator) -> Course
     """A course whose particulars are drawn; an intermittent fault is there at its onset, and more than half of the time."""
     blocks = (True, *(bool(one) for one in rng.random(59) < 0.6))
     return Course(onset, shape, float(rng.uniform(2, 5)), blocks if shape == "intermittent" else ())
+
+
+def peaks_of(onset: datetime) -> Course:
+    """There from nine in the morning to nine in the evening, from the day of the onset on."""
+    return Course(onset.replace(hour=9, minute=0, second=0), "intermittent", blocks=(True, True, False, False))

@@ -146,8 +146,9 @@ def _data(incident: Incident, case: Path, *, without: tuple[str, ...]) -> dict[s
     if not np.isnan(traffic.label).all():
         _write(_labels(incident), case / "labels.parquet")
         sections["labels"] = {"table": "labels.parquet", "id": "request_id", "label": "y_true", "time": "labelled_at"}
-    if service.past and "training" not in without:
-        _write(_training(service, service.past), case / "training.parquet")
+    learned = next((one.fault.training for one in incident.acting if one.fault.training), service.past)
+    if learned and "training" not in without:
+        _write(_training(service, learned), case / "training.parquet")
         sections["training"] = {"table": "training.parquet", "label": "y_true"}
     if any(one.fault.offline for one in incident.acting):
         _write(_offline(traffic, base), case / "offline.parquet")
@@ -198,7 +199,7 @@ def _offline(traffic: Traffic, base: Base) -> pa.Table:
 
 
 def _saved(service: Service, case: Path) -> Iterator[dict[str, str]]:
-    for version, model in service.models.items():
+    for version, model in sorted(service.models.items()):
         file = f"models/{version}{model.suffix}"
         model.save(case / file)
         yield {"version": version, "file": file}

@@ -110,6 +110,10 @@ class Service:
         """The version before it."""
         return list(self.models)[-2] if self.models else "v1"
 
+    def with_models(self, models: Mapping[str, Model]) -> Service:
+        """The service with further versions at hand; the one in use stays the same."""
+        return replace(self, models={**models, **self.models}) if models else self
+
     def scores(self, columns: Columns, version: str) -> Floats:
         """What a version answers (n,) to these columns."""
         return self.models[version].score(columns)

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mortis.lab.kinds import data, skew, world
+from mortis.lab.kinds import data, infrastructure, labels, measurement, model, skew, software, world
 from mortis.lab.kinds.kind import Kind, Planted
 
 __all__ = ["KINDS", "Kind", "Planted"]
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {one.id: one for family in (data.KINDS, skew.KINDS, world.KINDS) for one in family}
+    {
+        one.id: one
+        for family in (
+            data.KINDS,
+            skew.KINDS,
+            model.KINDS,
+            software.KINDS,
+            infrastructure.KINDS,
+            world.KINDS,
+            labels.KINDS,
+            measurement.KINDS,
+        )
+        for one in family
+    }
 )
 """Every kind of fault by its id, in the catalogue's order."""

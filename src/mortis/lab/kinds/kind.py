@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from mortis.lab.bases.base import Base, Service
+from mortis.lab.bases.base import Base, Model, Service
 from mortis.lab.course import SHAPES, Shape
 from mortis.lab.traces import Traces
 from mortis.lab.traffic import Bools, Traffic
@@ -42,6 +42,8 @@ class Planted:
     the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says the metric should be.
     `trained` gives the service whose models learned with the fault, where it was there in training already.
     `year_before`: the log keeps the same weeks of the year before, too.
+    `models` are further versions that it puts into service or leaves about, `training` the rows from which the one it put
+    into service learned, handed over as the training table. With `peaks` it is there from the morning to the evening only.
     """
 
     kind: str
@@ -60,6 +62,9 @@ class Planted:
     expected: float | None = None
     trained: Callable[[Service], Service] | None = None
     year_before: bool = False
+    models: Mapping[str, Model] = field(default_factory=dict)
+    training: Traffic | None = None
+    peaks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _Online = Callable[[Column, np.random.Generator], Column]
 
 _LEARNED = 0.75
 """The part of what is known of the past that a model learns from where the rest tells how good it is."""
-_FELT = 0.25
+_FELT = 0.3
 """The least weight of an hour feature whose shift can be felt."""
 
 

@@ -134,7 +134,7 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     drawn = base.draw(stretch, for_draw)
     if reaches_back:
         drawn = joined(_of_year_before(base, stretch, for_draw), drawn)
-    asked = _answerable(drawn, service, script.noise, for_draw)
+    asked = _answerable(drawn, service, script, stretch, for_draw)
     acting = tuple(_acting(one, stretch, len(asked), for_times) for one in script.faults)
     metric = next((one.metric for one in script.faults if one.metric), base.metric)
     with_faults = next((one.trained(service) for one in script.faults if one.trained), service)
@@ -153,8 +153,10 @@ def _of_year_before(base: Base, stretch: Stretch, rng: np.random.Generator) -> T
     return replace(earlier, ids=ids)
 
 
-def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.Generator) -> Traffic:
-    """Requests as asked, with all that serving fills in; `noise` above 1 makes outcomes vary from day to day."""
+def _answerable(
+    drawn: Traffic, service: Service, script: Script, stretch: Stretch, rng: np.random.Generator
+) -> Traffic:
+    """Requests as they are asked, with all that serving fills in; a script's noise makes outcomes vary by day."""
     n = len(drawn)
     latency = service.base.latency_ms * rng.lognormal(0, 0.35, n)
     traffic = replace(
@@ -165,13 +167,22 @@ def _answerable(drawn: Traffic, service: Service, noise: float, rng: np.random.G
         latency_ms=np.round(latency, 2),
         row=np.arange(n),
     )
-    return traffic if noise <= 1 else _restless(traffic, noise, rng)
+    if script.noise > 1:
+        return _by_lot(traffic, np.clip(rng.gamma(1.5, 0.02 * (script.noise - 1), stretch.days), 0, 0.5), rng)
+    return _by_lot(traffic, _blips(stretch, script.blips, rng), rng) if script.blips else traffic
 
 
-def _restless(traffic: Traffic, noise: float, rng: np.random.Generator) -> Traffic:
-    """On each day a part of the outcomes is as good as drawn by lot, more on some days than on others."""
+def _blips(stretch: Stretch, n: int, rng: np.random.Generator) -> Floats:
+    """The part of the outcomes (days,) lost to chance: on n days of the baseline, and on one of the incident's."""
+    share = np.zeros(stretch.days)
+    share[rng.choice(stretch.before, n, replace=False)] = rng.uniform(0.3, 0.5, n)
+    share[stretch.before + rng.integers(stretch.during)] = rng.uniform(0.3, 0.45)
+    return share
+
+
+def _by_lot(traffic: Traffic, share: Floats, rng: np.random.Generator) -> Traffic:
+    """On each day a part (days,) of the outcomes is as good as drawn by lot."""
     day = traffic.at // DAY - traffic.at[0] // DAY
-    share = np.clip(rng.gamma(1.5, 0.02 * (noise - 1), int(day.max()) + 1), 0, 0.5)
     lost = rng.random(len(traffic)) < share[day]
     label = np.where(lost, rng.permutation(traffic.label), traffic.label)
     return replace(traffic, y=label, label=label)

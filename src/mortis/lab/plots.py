@@ -22,13 +22,15 @@ Source = str
 class Script:
     """A plot with its particulars drawn: the faults, the right answer, and what is around them.
 
-    `noise` multiplies what the metric varies by from day to day; `needed` are sources withheld without which nobody
-    could tell; `amplifier` is a change after the onset that widens the first fault's reach.
+    `noise` multiplies what the metric varies by from day to day, `blips` are single bad days by chance in the baseline,
+    and one in the incident's window; `needed` are sources withheld without which nobody could tell; `amplifier` is a
+    change after the onset that widens the first fault's reach.
     """
 
     faults: tuple[Planted, ...]
     answer: Answer
     noise: float = 1.0
+    blips: int = 0
     needed: tuple[Source, ...] = ()
     amplifier: ChangeTrace | None = None
 
@@ -59,6 +61,11 @@ def _healthy(service: Service, rng: np.random.Generator, severity: Severity) -> 
 
 def _noisy(service: Service, rng: np.random.Generator, severity: Severity) -> Script:  # noqa: ARG001
     return Script((), "no_failure", noise=1.0 + severity)
+
+
+def _blip(service: Service, rng: np.random.Generator, severity: Severity) -> Script:  # noqa: ARG001
+    """One bad day by chance, over when somebody looks; the weeks before had such days too."""
+    return Script((), "no_failure", blips=2 + severity)
 
 
 def _two(service: Service, rng: np.random.Generator, severity: Severity) -> Script:
@@ -113,6 +120,7 @@ PLOTS: Mapping[str, Plot] = MappingProxyType(
         for one in (
             Plot("healthy", "nothing failed", None, _healthy, lambda base: True),  # noqa: ARG005
             Plot("noisy", "nothing failed, and the metric varies much from day to day", None, _noisy, _has_model),
+            Plot("E5", "a bad day by chance, as there were before", "measurement", _blip, _has_model),
             Plot("two", "two faults at once", None, _two, _has_model),
             Plot("amplified", "a fault, and a later change that widened its reach", None, _amplified, _has_model),
             Plot("outside", "a fault that no cause of the catalogue describes: unknown", None, _outside, _has_model),

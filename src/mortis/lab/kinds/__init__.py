@@ -1,11 +1,11 @@
-"""The kinds of fault that can be put into a case, by the catalogue's id; a further one is a function and a line."""
+"""The kinds of fault that can be put into a case, by the catalogue's id; a further kind is one function and one line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mortis.lab.kinds import data, infrastructure, model, skew, software, world
+from mortis.lab.kinds import data, infrastructure, labels, measurement, model, skew, software, world
 from mortis.lab.kinds.kind import Kind, Planted
 
 __all__ = ["KINDS", "Kind", "Planted"]
@@ -20,6 +20,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             software.KINDS,
             infrastructure.KINDS,
             world.KINDS,
+            labels.KINDS,
+            measurement.KINDS,
         )
         for one in family
     }

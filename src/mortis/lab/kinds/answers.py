@@ -55,9 +55,24 @@ def scored_on(reading: Reading) -> Step:
     return step
 
 
+def judged_worse(by: float) -> Step:
+    """A step by which a judge finds the answers hit worse, by so much in log odds and by more or less for each."""
+
+    def step(traffic: Traffic, hit: Bools, service: Service, rng: np.random.Generator) -> Traffic:  # noqa: ARG001
+        odds = logit(traffic.score) - by * rng.gamma(4, 1 / 4, len(traffic))
+        return with_score(traffic, np.round(1 / (1 + np.exp(-odds)), 3), hit)
+
+    return step
+
+
+def is_judged(base: Base) -> bool:
+    """Whether a judge scores what others answer, so that nobody can score again."""
+    return base.task == "score"
+
+
 def bounded(base: Base, score: Floats) -> Floats:
     """Scores kept to what can be one: within 0 and 1 where they are probabilities."""
-    return np.clip(score, _EDGE, 1 - _EDGE) if base.task == "binary" else score
+    return np.clip(score, _EDGE, 1 - _EDGE) if base.task in ("binary", "score") else score
 
 
 def logit(p: Floats) -> Floats:
@@ -80,6 +95,12 @@ class Rehearsal:
             for one, limit in ((self.traffic.score, None), (score, threshold))
         )
         return other - usual if self.base.metric in WORSE_UPWARDS else usual - other
+
+    def without(self, where: Bools) -> float:
+        """By how much the base's metric is worse without the requests where the mask holds."""
+        usual = _decided(self.base, self.traffic, self.traffic.score, None)
+        every, rest = (measured(one, self.base, self.base.metric) for one in (usual, usual.take(~where)))
+        return rest - every if self.base.metric in WORSE_UPWARDS else every - rest
 
     def worse(self, where: Bools) -> float:
         """By how much the base's metric is worse for the requests where the mask holds than for the others."""

@@ -62,8 +62,19 @@ def vocabulary(service: Service, name: str) -> tuple[list[str], Floats]:
 
 
 def a_part(service: Service, rng: np.random.Generator, severity: Severity) -> dict[str, str]:
-    """Whom a fault of machines reaches: one replica where mild, everybody where harsh; or as `a_scope` has it."""
-    replicas = service.base.segments.get("replica", ())
-    if severity < 3 and replicas and rng.random() < 0.6:
-        return {"replica": str(rng.choice(replicas))}
+    """Whom a fault of machines reaches: one sort of them where mild, everybody where harsh; or as `a_scope` has it."""
+    column = machines_of(service.base)
+    if severity < 3 and column and rng.random() < 0.6:
+        return a_machine(service, rng)
     return a_scope(service, rng, severity)
+
+
+def a_machine(service: Service, rng: np.random.Generator) -> dict[str, str]:
+    """One replica, or one kind of hardware."""
+    column = machines_of(service.base)
+    return {column: str(rng.choice(service.base.segments[column]))}
+
+
+def machines_of(base: Base) -> str:
+    """The column that says which machine answered; empty where none does."""
+    return next((name for name in ("replica", "hardware") if name in base.segments), "")

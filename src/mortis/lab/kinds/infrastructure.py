@@ -8,8 +8,8 @@ import numpy as np
 
 from mortis.lab.bases.base import Base, Service
 from mortis.lab.course import Shape
-from mortis.lab.kinds.answers import bounded, has_models, rehearsal, with_score
-from mortis.lab.kinds.choosing import a_part, a_scope
+from mortis.lab.kinds.answers import bounded, has_models, is_judged, rehearsal, with_score
+from mortis.lab.kinds.choosing import a_machine, a_part, a_scope, machines_of
 from mortis.lab.kinds.kind import Kind, Planted, Severity, Stage, Step
 from mortis.lab.traces import ChangeTrace, LogTrace, MetricTrace, Traces
 from mortis.lab.traffic import DAY, Bools, Column, Floats, Traffic, in_scope
@@ -54,9 +54,11 @@ def _overload(service: Service, rng: np.random.Generator, severity: Severity) ->
 
 
 def _prior(service: Service) -> float:
-    """What is answered where no model does: the usual outcome."""
+    """What is answered where no model does: the usual outcome; a judge finds an apology poor."""
     usual = rehearsal(service).traffic
-    return round(float(np.nanmean(usual.y if has_models(service.base) else usual.score)), 2)
+    if is_judged(service.base):
+        return round(float(np.nanquantile(usual.score, 0.1)), 2)
+    return round(float(np.nanmean(usual.y)), 2)
 
 
 def _fallback(prior: float) -> Step:
@@ -80,7 +82,7 @@ def _slower(times: float) -> Step:
 def _accelerator(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     """The runtime falls back to the processor without a word: the same answers, to the last digits, much later."""
     scope = a_part(service, rng, severity)
-    touched = 1 / len(service.base.segments["replica"]) if "replica" in scope else 1.0
+    touched = float(in_scope(rehearsal(service).traffic, scope).mean())
     slower = float(rng.uniform(2, 3)) * (1 + severity)
     before = {"gpu": "NVIDIA L4", "driver": "550.127.05", "numpy": "2.1.3", "onnxruntime-gpu": "1.20.1"}
     after = before | {"gpu": "", "driver": ""}
@@ -114,12 +116,13 @@ def _last_digits(traffic: Traffic, hit: Bools, service: Service, rng: np.random.
 
 def _device(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     """One machine computes wrongly now and then, and nothing says so."""
-    wrong = str(rng.choice(("lanes", "bits")))
+    # Answers that change places are judged as well as before, all in all.
+    wrong = "bits" if is_judged(service.base) else str(rng.choice(("lanes", "bits")))
     return Planted(
         "H3",
         {"scored": _LANES[wrong]},
         parameters={"wrong": wrong},
-        scope={"replica": str(rng.choice(service.base.segments["replica"]))},
+        scope=a_machine(service, rng),
         share=(0.55, 0.75, 0.95)[severity - 1],
         shapes=_COMING_AND_GOING,
     )
@@ -268,9 +271,9 @@ KINDS = (
         "H3",
         "infrastructure",
         "a defective device",
-        "wrong scores on one replica; no line, no metric, no change says so",
+        "wrong scores on one replica or kind of hardware; no line, no metric, no change says so",
         _device,
-        lambda base: "replica" in base.segments,
+        lambda base: bool(machines_of(base)),
     ),
     Kind(
         "H4",

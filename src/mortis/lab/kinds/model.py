@@ -8,8 +8,8 @@ import numpy as np
 
 from mortis.lab.bases.base import Base, Feature, Service
 from mortis.lab.course import Shape
-from mortis.lab.kinds.answers import has_models, logit, rehearsal, rescored, scored_on
-from mortis.lab.kinds.choosing import a_feature, a_part, a_scope
+from mortis.lab.kinds.answers import has_models, is_judged, judged_worse, logit, rehearsal, rescored, scored_on
+from mortis.lab.kinds.choosing import a_feature, a_machine, a_part, a_scope, machines_of
 from mortis.lab.kinds.kind import Kind, Planted, Severity, Step
 from mortis.lab.kinds.retraining import NEW, relied_on, retrained
 from mortis.lab.traces import ChangeTrace, Traces
@@ -67,6 +67,8 @@ def _objective(service: Service, rng: np.random.Generator, severity: Severity) -
 
 
 def _wrongly_served(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
+    if is_judged(service.base):
+        return _misrouted(service, rng, severity)
     version = service.earlier
     scope = a_part(service, rng, severity)
     whose = f"replica {scope['replica']}" if "replica" in scope else "the replicas"
@@ -84,6 +86,22 @@ def _wrongly_served(service: Service, rng: np.random.Generator, severity: Severi
         version=version,
         parameters={"served": version, "logged": service.current},
         scope=scope,
+    )
+
+
+def _misrouted(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
+    """A part of the requests to some machines is answered by a version that was made for other ones."""
+    scope = a_machine(service, rng)
+    (machines,) = scope.values()
+    pools = {"pools": {machines: {"model": service.current, "weight": 10}}, "sticky": True}
+    mixed = {"pools": {machines: {"model": "canary", "weight": 10}}, "sticky": True}
+    return Planted(
+        "M2",
+        {"scored": judged_worse((0.8, 1.3, 2.0)[severity - 1])},
+        Traces(change=ChangeTrace("config", "gateway", "pools balanced anew", pools, mixed)),
+        parameters={"logged": service.current},
+        scope=scope,
+        share=float(rng.uniform(0.5, 0.9)),
     )
 
 
@@ -153,6 +171,8 @@ def _shifted(score: Floats, shift: float) -> Floats:
 
 def _setting(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     base = service.base
+    if is_judged(base):
+        return _prompted(service, rng, severity)
     ways = [_capped] if base.of_kind("number") else []
     if base.task != "ranking":
         ways.append(_leaning)
@@ -198,6 +218,26 @@ def _capped(service: Service, rng: np.random.Generator, severity: Severity) -> P
 
     return _configured(
         service, rng, severity, scored_on(reading), (f"most_{feature}", float(np.nanmax(values)), most), (feature,)
+    )
+
+
+def _prompted(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
+    """The same model is asked in another way: less effort, another prompt, fewer words."""
+    keys: tuple[tuple[str, object, object], ...] = (
+        ("effort", "high", "medium"),
+        ("most_words", 400, 80),
+        ("system_prompt", "prompts/answer-7.txt", "prompts/answer-8.txt"),
+    )
+    key, before, after = keys[int(rng.integers(len(keys)))]
+    column = str(rng.choice([name for name in service.base.segments if name != machines_of(service.base)]))
+    scope = {} if severity == 3 else {column: str(rng.choice(service.base.segments[column]))}
+    return Planted(
+        "M4",
+        {"scored": judged_worse((0.35, 0.5, 0.7)[severity - 1])},
+        Traces(change=ChangeTrace("config", "model", "settings tidied up", *_settings(service, key, before, after))),
+        parameters={"key": key, "value": str(after)},
+        scope=scope,
+        shapes=_STEADY,
     )
 
 
@@ -290,7 +330,7 @@ KINDS = (
         "another version serves than the log names",
         "scores of a replica, a region or all that only the earlier version gives; mostly a restart on record",
         _wrongly_served,
-        has_models,
+        lambda base: has_models(base) or (is_judged(base) and bool(machines_of(base))),
     ),
     Kind(
         "M3",
@@ -306,7 +346,7 @@ KINDS = (
         "a setting of serving was changed",
         "scores that no version gives, the weights being the same; the settings before and after",
         _setting,
-        has_models,
+        lambda base: has_models(base) or is_judged(base),
     ),
     Kind(
         "M5",

@@ -9,8 +9,8 @@ import numpy as np
 
 from mortis.lab.bases.base import Base, Service
 from mortis.lab.course import Shape
-from mortis.lab.kinds.answers import Reading, has_models, logit, rehearsal, rescored, scored_on
-from mortis.lab.kinds.choosing import a_feature, a_part, a_scope
+from mortis.lab.kinds.answers import Reading, has_models, is_judged, judged_worse, logit, rehearsal, rescored, scored_on
+from mortis.lab.kinds.choosing import a_feature, a_machine, a_part, a_scope, machines_of
 from mortis.lab.kinds.kind import Kind, Planted, Severity, Step
 from mortis.lab.traces import ChangeTrace, LogTrace, MetricTrace, Traces
 from mortis.lab.traffic import Bools, Column, Columns, Floats, Traffic, in_scope, texts
@@ -96,7 +96,7 @@ _LIBRARY = {"base score": _other_base_score, "ties": _ties, "category codes": _o
 
 def _precision(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     """Numbers reach the model in a few steps and cut at both ends, as if its ranges had been calibrated too tightly."""
-    scope = a_part(service, rng, severity)
+    scope = a_machine(service, rng) if is_judged(service.base) else a_part(service, rng, severity)
     tail, steps = (0.2, 0.28, 0.36)[severity - 1], int(rng.integers(3, 9))
     known = rehearsal(service).traffic.columns
     ends = {
@@ -107,7 +107,7 @@ def _precision(service: Service, rng: np.random.Generator, severity: Severity) -
     after = {"gpu": "NVIDIA L4", "driver": "550.127.05", "numpy": "2.1.3", "tensorrt": "10.7.0"}
     return Planted(
         "P2",
-        {"scored": scored_on(_coarse(ends, steps))},
+        {"scored": judged_worse(3 * tail) if is_judged(service.base) else scored_on(_coarse(ends, steps))},
         Traces(
             metrics=(MetricTrace("model.latency_p99_ms", times=0.7), MetricTrace("model.gpu_percent", times=0.75)),
             change=ChangeTrace("environment", "model", "int8 engine on the newer cards", before, after),
@@ -283,7 +283,7 @@ KINDS = (
         "less precision: a conversion or quantised engine",
         "most scores differ little, those of extreme inputs much, by device; other card, driver and engine",
         _precision,
-        lambda base: has_models(base) and bool(base.of_kind("number")),
+        lambda base: bool(base.of_kind("number")) or (is_judged(base) and bool(machines_of(base))),
     ),
     Kind(
         "P3",

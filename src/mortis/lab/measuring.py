@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mortis.lab.bases.base import Base
 from mortis.lab.traffic import DAY, Floats, Traffic
@@ -48,7 +50,7 @@ def _ndcg(traffic: Traffic, base: Base, *, most: int = 10) -> float:
 
     Source: Järvelin, Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques.
     """
-    query = np.unique(traffic.columns[base.group].astype(str), return_inverse=True)[1]
+    query = _queries(traffic, base)
     served, best = (
         _discounted(query, traffic.label, order, most)
         for order in (np.lexsort((-traffic.score, query)), np.lexsort((-traffic.label, query)))
@@ -92,5 +94,23 @@ def usual_spread(traffic: Traffic, base: Base, metric: str, *, days: int, rng: n
     day = traffic.at // DAY
     every = np.unique(day)
     parts = {one: np.flatnonzero(day == one) for one in every}
-    drawn = (np.concatenate([parts[one] for one in rng.choice(every, days)]) for _ in range(_DRAWS))
-    return float(np.nanstd([measured(traffic.take(places), base, metric) for places in drawn]))
+    if base.group:
+        traffic = replace(traffic, columns={**traffic.columns, base.group: _queries(traffic, base)})
+    draws = ([parts[one] for one in rng.choice(every, days)] for _ in range(_DRAWS))
+    return float(np.nanstd([measured(_together(traffic, base, drawn), base, metric) for drawn in draws]))
+
+
+def _together(traffic: Traffic, base: Base, parts: Sequence[NDArray[np.int64]]) -> Traffic:
+    """The rows at the places of all parts; a query of a part that is there twice is two queries."""
+    found = traffic.take(np.concatenate(parts))
+    if not base.group:
+        return found
+    queries = traffic.columns[base.group]
+    drawn = np.concatenate([queries[places] + i * len(traffic) for i, places in enumerate(parts)])
+    return replace(found, columns={**found.columns, base.group: drawn})
+
+
+def _queries(traffic: Traffic, base: Base) -> NDArray[np.int64]:
+    """Each row's query (n,) as a number."""
+    column = traffic.columns[base.group]
+    return np.unique(column.astype(str) if column.dtype == object else column, return_inverse=True)[1]

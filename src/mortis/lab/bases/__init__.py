@@ -10,6 +10,7 @@ from functools import cache
 from types import MappingProxyType
 
 from mortis.lab.bases.base import Base, Feature, Model, Service
+from mortis.lab.bases.clicks import CLICKS
 from mortis.lab.bases.credit import CREDIT
 from mortis.lab.bases.credit_linear import CREDIT_LINEAR
 from mortis.lab.bases.demand import DEMAND
@@ -26,6 +27,7 @@ BASES: Mapping[str, Base] = MappingProxyType(
             CREDIT,
             CREDIT_LINEAR,
             DEMAND,
+            CLICKS,
             FRAUD,
             JUDGE,
         )

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from mortis.lab.bases import BASES, Service, service_of
+from mortis.lab.bases import BASES, Base, Service, service_of
 from mortis.lab.course import Course, course_of, peaks_of
+from mortis.lab.kinds.choosing import years_after
 from mortis.lab.kinds.kind import STAGES, Planted, Severity
 from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
 from mortis.lab.plots import PLOTS, Plot, Script
-from mortis.lab.traffic import DAY, Bools, Floats, Stretch, Traffic, in_scope, texts
+from mortis.lab.traffic import DAY, Bools, Floats, Stretch, Traffic, in_scope, joined, texts
 from mortis.problems import InputProblem, listed, near
 
 FEWEST_SPREADS = 4.0
@@ -63,7 +64,7 @@ class Incident:
 
     def before(self, traffic: Traffic) -> Traffic:
         """The baseline's requests."""
-        return traffic.take(traffic.at < self.stretch.incident.timestamp())
+        return traffic.take(self.stretch.holds(traffic.at) & (traffic.at < self.stretch.incident.timestamp()))
 
     def known(self, traffic: Traffic) -> Traffic:
         """The requests with the labels that had come when somebody looked at it, the others NaN."""
@@ -129,16 +130,29 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     for one in script.faults:
         service = service.with_models(one.models)
     base = service.base
-    stretch = Stretch(base.starts[int(for_times.integers(len(base.starts)))])
-    asked = _answerable(base.draw(stretch, for_draw), service, script, stretch, for_draw)
+    reaches_back = any(one.year_before for one in script.faults)
+    starts = years_after(base) if reaches_back else base.starts
+    stretch = Stretch(starts[int(for_times.integers(len(starts)))])
+    drawn = base.draw(stretch, for_draw)
+    if reaches_back:
+        drawn = joined(_of_year_before(base, stretch, for_draw), drawn)
+    asked = _answerable(drawn, service, script, stretch, for_draw)
     acting = tuple(_acting(one, stretch, len(asked), for_times) for one in script.faults)
     metric = next((one.metric for one in script.faults if one.metric), base.metric)
+    with_faults = next((one.trained(service) for one in script.faults if one.trained), service)
     # The same draws with and without the faults: only what they do differs.
     state = for_serving.bit_generator.state
-    traffic = serve(asked, service, acting, for_serving)
+    traffic = serve(asked, with_faults, acting, for_serving)
     for_serving.bit_generator.state = state
     healthy = serve(asked, service, (), for_serving)
-    return Incident(plot.name, service, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
+    return Incident(plot.name, with_faults, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
+
+
+def _of_year_before(base: Base, stretch: Stretch, rng: np.random.Generator) -> Traffic:
+    """The same weeks of the year before, with ids that no later request has."""
+    earlier = base.draw(stretch.year_before(), rng)
+    ids = texts(np.char.add(earlier.ids.astype(str), f"-{stretch.year_before().start.year}"))
+    return replace(earlier, ids=ids)
 
 
 def _answerable(
@@ -196,7 +210,7 @@ def serve(asked: Traffic, service: Service, acting: Sequence[Acting], rng: np.ra
         if stage == "scored":
             traffic = _scored(traffic, service)
         if stage == "decided":
-            traffic = _decided(traffic, service)
+            traffic = replace(traffic, prediction=service.decided(traffic.score))
         for one in acting:
             step = one.fault.steps.get(stage)
             if step:
@@ -214,12 +228,6 @@ def _scored(traffic: Traffic, service: Service) -> Traffic:
         features = {one.name: traffic.served[one.name][mine] for one in service.base.features}
         score[mine] = service.scores(features, str(version))
     return replace(traffic, score=score)
-
-
-def _decided(traffic: Traffic, service: Service) -> Traffic:
-    if service.base.task == "binary":
-        return replace(traffic, prediction=(traffic.score >= service.base.threshold).astype(np.float64))
-    return replace(traffic, prediction=traffic.score)
 
 
 def _is_seen(incident: Incident, rng: np.random.Generator) -> bool:

@@ -24,11 +24,15 @@ ChangeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class MetricTrace:
-    """While the fault is there, a metric such as "features.error_rate" is what it would be, times `times`, plus `plus`."""
+    """While the fault is there, a metric such as "features.error_rate" is what it would be, times `times`, plus `plus`.
+
+    With `daily` it also grows by so much with each day since the onset, as the age of what is no longer renewed does.
+    """
 
     metric: str
     times: float = 1.0
     plus: float = 0.0
+    daily: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ Columns = Mapping[str, Column]
 Unit = Literal["request", "group"]
 
 DAY = 86_400
+YEAR = timedelta(days=364)
+"""Whole weeks, so that weekdays meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Stretch:
     def end(self) -> datetime:
         """When the incident's window ends; exclusive, as all ends are."""
         return self.incident + timedelta(days=self.during)
+
+    def holds(self, at: NDArray[np.int64]) -> Bools:
+        """Which of these moments (n,), in epoch seconds, lie in it."""
+        return (at >= self.start.timestamp()) & (at < self.end.timestamp())
+
+    def year_before(self) -> Stretch:
+        """The same weeks of the year before."""
+        return replace(self, start=self.start - YEAR)
 
     @property
     def days(self) -> int:
@@ -101,6 +111,24 @@ def in_scope(traffic: Traffic, scope: Mapping[str, str]) -> Bools:
     for name, value in scope.items():
         found &= traffic.columns[name] == value
     return found
+
+
+def missing(values: Column) -> Bools:
+    """Where a column of doubles or texts (n,) has no value."""
+    return np.equal(values, None) if values.dtype == object else np.isnan(values)
+
+
+def joined(first: Traffic, second: Traffic) -> Traffic:
+    """The rows of both in the order of time; `row` tells which were the same request."""
+    parts: dict[str, Any] = {}
+    for one in fields(first):
+        ours, theirs = getattr(first, one.name), getattr(second, one.name)
+        if isinstance(ours, Mapping):
+            parts[one.name] = {name: np.concatenate([column, theirs[name]]) for name, column in ours.items()}
+        else:
+            parts[one.name] = np.concatenate([ours, theirs])
+    both = Traffic(**parts)
+    return both.take(np.argsort(both.at, kind="stable"))
 
 
 def texts(values: NDArray[Any]) -> NDArray[np.object_]:

@@ -219,8 +219,10 @@ def _metrics(incident: Incident, around: _Around, case: Path, rng: np.random.Gen
 
 
 def _logs(incident: Incident, around: _Around, case: Path, rng: np.random.Generator) -> dict[str, Any]:
-    traced = (Traced(trace, one.hits(incident.traffic)) for one in incident.acting for trace in one.fault.traces.logs)
-    lines = lines_of(incident.traffic, traced, around.changes, around.spikes, rng)
+    # Services keep their lines for weeks, not for a year as the predictions' log may.
+    logged = incident.traffic.take(incident.stretch.holds(incident.traffic.at))
+    traced = (Traced(trace, one.hits(logged)) for one in incident.acting for trace in one.fault.traces.logs)
+    lines = lines_of(logged, traced, around.changes, around.spikes, rng)
     write_lines(lines, case / "logs" / "services.jsonl.gz")
     return {"logs": [{"files": "logs/*.jsonl.gz"}]}
 

@@ -103,7 +103,8 @@ def series_of(
         )
     for trace, course in traces:
         strength = course.strength(seconds)
-        found[trace.metric] = found[trace.metric] * (1 + strength * (trace.times - 1)) + strength * trace.plus
+        plus = trace.plus + trace.daily * (seconds - course.onset.timestamp()) / DAY
+        found[trace.metric] = found[trace.metric] * (1 + strength * (trace.times - 1)) + strength * plus
     return found | {name: np.clip(found[name], 0, usual.most) for name, usual in METRICS.items()}
 
 

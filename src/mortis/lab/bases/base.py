@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
+
+import numpy as np
 
 from mortis.lab.traffic import Columns, Floats, Stretch, Traffic
-
-if TYPE_CHECKING:
-    import numpy as np
 
 FeatureKind = Literal["number", "category", "hour"]
 Task = Literal["binary", "regression", "ranking", "score"]
@@ -118,3 +117,12 @@ class Service:
     def scores(self, columns: Columns, version: str) -> Floats:
         """What a version answers (n,) to these columns."""
         return self.models[version].score(columns)
+
+    def decided(self, score: Floats) -> Floats:
+        """The predictions (n,) that follow from the scores."""
+        return (score >= self.base.threshold).astype(np.float64) if self.base.task == "binary" else score
+
+    def answered(self, traffic: Traffic) -> Traffic:
+        """The requests with the answers of the version in use to what they are truly about."""
+        score = self.scores({one.name: traffic.columns[one.name] for one in self.base.features}, self.current)
+        return replace(traffic, score=score, prediction=self.decided(score))

@@ -29,7 +29,7 @@ _FEATURES = (
     Feature("months_known", units=(1 / 12, 30.4), default=0.0, weight=0.3),
     Feature("inquiries", default=-1.0, weight=0.5),
     Feature("amount", units=(0.001, 100.0), default=0.0, weight=0.3),
-    Feature("hour", "hour", default=0.0, weight=0.15),
+    Feature("hour", "hour", default=0.0, weight=0.5),
 )
 
 
@@ -62,8 +62,8 @@ def _logit(columns: Columns, income: Floats) -> Floats:
     used = np.nan_to_num(columns["utilization"], nan=0.55)
     logit = -2.1 + 4.2 * (used - 0.4) + 3.2 * (columns["debt_ratio"] - 0.35) - 1.1 * np.log(income / 2_400)
     logit += 0.4 * columns["inquiries"] - 0.012 * np.minimum(known, 90) + 0.5 * np.log(columns["amount"] / 3_300)
-    night = (columns["hour"] < 5) * 0.5
-    return np.asarray(logit + night + effect(columns["purpose"], _RISK) + effect(columns["work"], _WORK_RISK))
+    late = 0.9 * np.cos(2 * np.pi * (columns["hour"] - 1) / 24)
+    return np.asarray(logit + late + effect(columns["purpose"], _RISK) + effect(columns["work"], _WORK_RISK))
 
 
 def _past() -> Traffic:
@@ -88,7 +88,7 @@ CREDIT = Base(
     draw=draw,
     past=_past,
     train=_train,
-    starts=mondays(datetime(2024, 1, 8), 40),  # noqa: DTZ001  it gets its zone there
+    starts=mondays(datetime(2024, 1, 8), 96),  # noqa: DTZ001  it gets its zone there
     daily=_DAILY,
     threshold=0.4,
     latency_ms=24.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mortis.lab.kinds import data, infrastructure, labels, measurement, model, software
+from mortis.lab.kinds import data, infrastructure, labels, measurement, model, skew, software, world
 from mortis.lab.kinds.kind import Kind, Planted
 
 __all__ = ["KINDS", "Kind", "Planted"]
@@ -15,9 +15,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         one.id: one
         for family in (
             data.KINDS,
+            skew.KINDS,
             model.KINDS,
             software.KINDS,
             infrastructure.KINDS,
+            world.KINDS,
             labels.KINDS,
             measurement.KINDS,
         )

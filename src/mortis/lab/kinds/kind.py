@@ -40,6 +40,8 @@ class Planted:
 
     Where they are given: `offline` hands over the training pipeline's values (the true columns, by id), `wait` is how long after
     the window somebody looks at it, in place of the base's own, `expected` the figure that somebody says the metric should be.
+    `trained` gives the service whose models learned with the fault, where it was there in training already.
+    `year_before`: the log keeps the same weeks of the year before, too.
     `models` are further versions that it puts into service or leaves about, `training` the rows from which the one it put
     into service learned, handed over as the training table. With `peaks` it is there from the morning to the evening only.
     """
@@ -58,6 +60,8 @@ class Planted:
     offline: bool = False
     wait: timedelta | None = None
     expected: float | None = None
+    trained: Callable[[Service], Service] | None = None
+    year_before: bool = False
     models: Mapping[str, Model] = field(default_factory=dict)
     training: Traffic | None = None
     peaks: bool = False

@@ -96,6 +96,12 @@ class Rehearsal:
         )
         return other - usual if self.base.metric in WORSE_UPWARDS else usual - other
 
+    def relabelled(self, label: Floats) -> float:
+        """By how much the base's metric is worse against other labels."""
+        usual = _decided(self.base, self.traffic, self.traffic.score, None)
+        before, after = (measured(one, self.base, self.base.metric) for one in (usual, replace(usual, label=label)))
+        return after - before if self.base.metric in WORSE_UPWARDS else before - after
+
     def without(self, where: Bools) -> float:
         """By how much the base's metric is worse without the requests where the mask holds."""
         usual = _decided(self.base, self.traffic, self.traffic.score, None)

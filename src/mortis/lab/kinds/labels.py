@@ -53,17 +53,24 @@ def _flipped(traffic: Traffic, hit: Bools, service: Service, rng: np.random.Gene
 
 
 def _redefined(service: Service, feature: str, severity: Severity) -> Step:
-    """What counts, counts only where a feature is high too; a figure is a smaller part of what it was."""
-    usual = rehearsal(service).traffic
+    """What counts, counts only where a feature is high too, or low; a figure is a smaller part of what it was."""
+    usual = rehearsal(service)
     part = (0.75, 0.6, 0.45)[severity - 1]
-    least = float(np.nanquantile(usual.columns[feature], part)) if feature else 0.0
+
+    def where(values: Floats, sign: float) -> Bools:
+        least = np.nanquantile(sign * usual.traffic.columns[feature], 1 - part)
+        return np.asarray(sign * values > least, dtype=bool)
+
+    def fall(sign: float) -> float:
+        return usual.relabelled(np.where(where(usual.traffic.columns[feature], sign), usual.traffic.label, 0.0))
+
+    by_figure = service.base.task == "regression" or not feature
+    sign = 1.0 if by_figure else max((-1.0, 1.0), key=fall)
 
     def step(traffic: Traffic, hit: Bools, service: Service, rng: np.random.Generator) -> Traffic:  # noqa: ARG001
-        if service.base.task == "regression" or not feature:
+        if by_figure:
             return _recorded(traffic, traffic.label * part, hit)
-        values = traffic.columns[feature]
-        counts = values <= np.nanquantile(usual.columns[feature], 1 - part) if severity == 3 else values > least
-        return _recorded(traffic, np.where(counts, traffic.label, 0.0), hit)
+        return _recorded(traffic, np.where(where(traffic.columns[feature], sign), traffic.label, 0.0), hit)
 
     return step
 

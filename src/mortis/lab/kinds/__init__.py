@@ -1,4 +1,4 @@
-"""The kinds of fault that can be put into a case, by the catalogue's id; a further kind is one function and one line."""
+"""The kinds of fault that can be put into a case, by the catalogue's id; a further one is a function and a line."""
 
 from __future__ import annotations
 

@@ -653,6 +653,12 @@ LABELS = [
         lambda table: table.set_column(2, "ts", pa.array(["soon"] * len(table))),
     ),
     labels(
+        "ids written in two ways",
+        "labels.id: no id of labels.parquet (such as 'r0.0') is one of log.parquet (such as 'r0'); write ids "
+        "alike in both",
+        lambda table: table.set_column(0, "request_id", pa.array([f"r{i}.0" for i in range(len(table))])),
+    ),
+    labels(
         "labels without rows",
         "labels.time: labels.parquet has columns but no rows; hand over a table with rows",
         lambda table: table.slice(0, 0),

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mortis.case import LogsSource
+from mortis.intervals import fall_p, rate_ratio, rise_p
 from mortis.records import Window
 from mortis.signals.log_shift import judge
 from mortis.signals.logs import LogsFound, log_templates, stream_of
-from mortis.signals.poisson import Spread, fall_p, rate_ratio, rise_p, widened
+from mortis.signals.poisson import Spread, widened
 from mortis.signals.template_counts import TemplateCounts
 from mortis.signals.templates import OTHER
 from mortis.sources.logs import read_logs

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mortis.intervals import normal_quantile, wilson_bounds
+from mortis.intervals import fall_p, rate_ratio, rise_p, wilson_bounds
 from mortis.profiles import Floats
 from mortis.records import Interval
 
@@ -295,15 +295,10 @@ def rare_p(part: tuple[float, float], whole: tuple[float, float]) -> float:
     >>> round(rare_p((0, 3), (10_000, 5_000)), 3)
     0.074
     """
-    from scipy.special import bdtr, bdtrc
-
-    total = round(part[0] + part[1])
-    after = min(round(part[1]), total)
-    if not total or not min(whole):
+    if not min(whole):
         return 1.0
-    expected = whole[1] / (whole[0] + whole[1])
-    more = float(bdtrc(after - 1, total, expected)) if after else 1.0
-    return min(1.0, 2 * min(more, float(bdtr(after, total, expected))))
+    exposure = whole[1] / whole[0]
+    return min(1.0, 2 * float(min(rise_p(*part, exposure), fall_p(*part, exposure))))
 
 
 def ratio_interval(before: tuple[float, float], after: tuple[float, float], dispersion: float) -> Interval:
@@ -312,12 +307,7 @@ def ratio_interval(before: tuple[float, float], after: tuple[float, float], disp
     >>> ratio_interval((1000, 10), (300, 5), 1.0)
     Interval(value=-0.4, low=-0.47..., high=-0.31..., n=1300)
     """
-    n = int(before[0] + after[0])
     if not before[0] or not min(before[1], after[1]):
-        return Interval(float("nan"), -1.0, float("inf"), n)
-    ratio = after[0] / after[1] / (before[0] / before[1])
-    # Half a row keeps the logarithm finite where none came.
-    spread = float(np.sqrt(dispersion / before[0] + dispersion / max(after[0], 0.5)))
-    reach = float(np.exp(normal_quantile(0.95) * spread))
-    centre = max(ratio, 0.5 / after[1] / (before[0] / before[1]))
-    return Interval(ratio - 1, min(centre / reach, ratio) - 1, max(centre * reach, ratio) - 1, n)
+        return Interval(float("nan"), -1.0, float("inf"), int(before[0] + after[0]))
+    ratio = rate_ratio(before[0], after[0], after[1] / before[1], dispersion=dispersion)
+    return Interval(ratio.value - 1, ratio.low - 1, ratio.high - 1, ratio.n)

@@ -12,17 +12,37 @@ from mortis.clarify.maturity import EqualAge, equal_age
 from mortis.clarify.metrics import with_operations
 from mortis.engine import Engine
 from mortis.preparation import Ready, make_ready
-from mortis.profiles import Profile
+from mortis.problems import InputProblem
+from mortis.profiles import NULL, Profile
 from mortis.questions.answering import Examined
 from mortis.records import Evidence, Window, iso
+
+UNLABELLED = "unlabelled"
+IDS_LOOKED_UP = 1_000
 
 
 def examine(case: Case, engine: Engine, seed: int) -> tuple[Clarified, Examined]:
     """Step 1 answered, and with it what the later steps ask about."""
     ready = make_ready(case, engine)
     profile = engine.profile(ready.dataset, ready.layout)
+    _check_joined(engine, ready, profile)
     clarified, ready, profile = clarify_failure(case, engine, ready, profile, seed)
     return clarified, Examined(case, engine, ready, profile, clarified.failure)
+
+
+def _check_joined(engine: Engine, ready: Ready, profile: Profile) -> None:
+    """Raises InputProblem where a table of labels knows no prediction: ids written in two ways join nothing."""
+    labels = ready.dataset.labels
+    if labels is None or any(rows for outcome, rows in profile.outcomes.total().items() if outcome != UNLABELLED):
+        return
+    sampled = engine.sample(ready.dataset, ready.intake.log, most=IDS_LOOKED_UP)["row_key"].drop_null().to_pylist()
+    if not sampled or len(engine.lookup(labels.table, labels.id, sampled, ())):
+        return
+    theirs = next(one for one in engine.values(labels.table, labels.id, most=2) if one != NULL)
+    raise InputProblem(
+        f"labels.id: no id of {labels.table.name} (such as {theirs!r}) is one of {ready.dataset.predictions.name} "
+        f"(such as {min(sampled)!r}); write ids alike in both"
+    )
 
 
 def clarify_failure(

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from mortis.intervals import FloatArray, bh
+from mortis.intervals import FloatArray, bh, fall_p, rate_ratio, rise_p
 from mortis.records import Interval
-from mortis.signals.poisson import Spread, fall_p, rate_ratio, rise_p, widened
+from mortis.signals.poisson import Spread, widened
 from mortis.signals.template_counts import Ints, TemplateCounts
 from mortis.signals.templates import OTHER
 from mortis.sources.logs.levels import LEVELS

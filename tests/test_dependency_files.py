@@ -531,6 +531,12 @@ class TestDifferences:
             if len(stated) == 2 and stated[0] != stated[1]:
                 assert name in told
 
+    def test_a_condition_that_is_new_is_told_though_the_package_also_moved(self):
+        old = Package("numpy", "2.1.0", hashes=frozenset(["sha256:0"]), source="https://mirror.example.org/simple")
+        new = replace(old, source="", where='python_version < "3.12"')
+        lists = (PackageList((one,), "possible", {}, "uv.lock") for one in (old, new))
+        assert [one.aspect for one in differences(*lists).found] == ["where"]
+
     @given(VERSIONS, VERSIONS)
     def test_a_step_goes_down_where_pep_440_says_so(self, before, after):
         size = step(before, after)

@@ -179,10 +179,11 @@ def _aspect(a: Package, b: Package, terms: _Terms) -> Aspect | None:
         ((version := _version_aspect(a, b, terms)), version is not None),
         ("build", bool(a.build and b.build) and a.build != b.build),
         ("hashes", bool(old and new) and old.isdisjoint(new)),
-        ("moved" if old and new else "source", placed),
+        ("source", placed and not (old and new)),
         ("extras", terms.alike and a.extras != b.extras),
         ("where", terms.alike and a.where != b.where),
         ("files", terms.alike and old != new),
+        ("moved", placed),  # the same content from another place tells the least
     )
     return next((aspect for aspect, differs in asked if differs), None)
 

@@ -26,10 +26,10 @@ _FEATURES = (
     Feature("income", units=(0.001, 12.0, 0.92), default=0.0, weight=0.5),
     Feature("purpose", "category", default="unknown", weight=0.6),
     Feature("work", "category", default="unknown", weight=0.5),
-    Feature("months_known", units=(1 / 12, 30.4), default=0.0, weight=0.3),
-    Feature("inquiries", default=-1.0, weight=0.5),
+    Feature("months_known", units=(1 / 12, 30.4), default=0.0, weight=0.35),
+    Feature("inquiries", default=-1.0, weight=0.45),
     Feature("amount", units=(0.001, 100.0), default=0.0, weight=0.3),
-    Feature("hour", "hour", default=0.0, weight=0.15),
+    Feature("hour", "hour", default=0.0, weight=0.6),
 )
 
 
@@ -60,9 +60,9 @@ def draw(stretch: Stretch, rng: np.random.Generator) -> Traffic:
 def _logit(columns: Columns, income: Floats) -> Floats:
     known = columns["months_known"]
     used = np.nan_to_num(columns["utilization"], nan=0.55)
-    logit = -2.1 + 4.2 * (used - 0.4) + 3.2 * (columns["debt_ratio"] - 0.35) - 1.1 * np.log(income / 2_400)
+    logit = -2.35 + 4.2 * (used - 0.4) + 3.2 * (columns["debt_ratio"] - 0.35) - 1.1 * np.log(income / 2_400)
     logit += 0.4 * columns["inquiries"] - 0.012 * np.minimum(known, 90) + 0.5 * np.log(columns["amount"] / 3_300)
-    night = (columns["hour"] < 5) * 0.5
+    night = (columns["hour"] < 6) * 1.6
     return np.asarray(logit + night + effect(columns["purpose"], _RISK) + effect(columns["work"], _WORK_RISK))
 
 

@@ -527,9 +527,7 @@ def test_a_wrong_version_must_be_another_one_that_there_is(tmp_path, version):
 @needs_flights
 def test_where_the_extra_is_absent_the_demo_says_so_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightgbm", None)
-    with pytest.raises(
-        PackageMissing, match=r'package lightgbm, which is not installed: pip install "mortis\[demo\]"'
-    ):
+    with pytest.raises(PackageMissing, match=r'package lightgbm, which is not installed: pip install "mortis\[demo\]"'):
         build_demo(tmp_path, fault="world")
     assert not list(tmp_path.iterdir())
 

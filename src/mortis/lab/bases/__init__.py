@@ -1,6 +1,9 @@
 """The bases: services with a real or realistic table of requests and models really trained, into which faults are put.
 
 A further base is one module with a `Base` and one line in `BASES`.
+
+The tables that come with scikit-learn are left out: the largest of them, digits, has 1,797 rows of ten classes, two days of
+traffic at most, and those that are large enough (covtype, California housing) have to be downloaded.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from mortis.lab.bases.clicks import CLICKS
 from mortis.lab.bases.credit import CREDIT
 from mortis.lab.bases.credit_linear import CREDIT_LINEAR
 from mortis.lab.bases.demand import DEMAND
+from mortis.lab.bases.flights import FLIGHTS_DELAY, FLIGHTS_LATE
 from mortis.lab.bases.fraud import FRAUD
 from mortis.lab.bases.judge import JUDGE
 from mortis.problems import InputProblem, listed, near
@@ -24,6 +28,8 @@ BASES: Mapping[str, Base] = MappingProxyType(
     {
         one.name: one
         for one in (
+            FLIGHTS_LATE,
+            FLIGHTS_DELAY,
             CREDIT,
             CREDIT_LINEAR,
             DEMAND,

@@ -23,7 +23,7 @@ class Feature:
     `default` is what the service puts where a value is missing in upstream errors (0, -1, "unknown"); `units` are
     plausible factors to another unit, such as 60 for minutes to seconds. `weight` is how much the model relies on it,
     from 0 to 1, so that faults hit what matters: the root of what the metric loses where the values are exchanged
-    between requests, as a share of the most that it loses for any feature; 0 where no model reads it.
+    between requests, as a share of the most that it loses for any feature; 0 where nobody would see the loss.
     """
 
     name: str

@@ -27,22 +27,22 @@ _REGIONS = {"europe": 0.45, "america": 0.35, "asia": 0.20}
 _DEVICES = {"phone": 0.6, "desktop": 0.32, "tablet": 0.08}
 _TOPICS = {"shoes": 0.24, "garden": 0.16, "books": 0.2, "kitchen": 0.22, "toys": 0.18}
 # What a topic's buyers look at: that the words fit, that it is cheap, that others liked it.
-_WORDS = {"shoes": 2.6, "garden": 3.2, "books": 4.6, "kitchen": 3.0, "toys": 2.4}
-_CHEAP = {"shoes": 1.0, "garden": 1.5, "books": 0.5, "kitchen": 1.3, "toys": 1.8}
-_LIKED = {"shoes": 0.7, "garden": 0.9, "books": 1.2, "kitchen": 1.2, "toys": 0.8}
+_WORDS = {"shoes": 4.6, "garden": 5.6, "books": 8.0, "kitchen": 5.4, "toys": 4.2}
+_CHEAP = {"shoes": 1.8, "garden": 2.7, "books": 0.9, "kitchen": 2.3, "toys": 3.2}
+_LIKED = {"shoes": 1.2, "garden": 1.5, "books": 2.0, "kitchen": 2.0, "toys": 1.4}
 _ITEMS = 10
-_QUERIES = 140
+_QUERIES = 110
 
 _FEATURES = (
     Feature("words_match", units=(100.0,), default=0.0),
     Feature("clicks_month", units=(0.01, 100.0), default=0.0, weight=0.7),
     Feature("rating", units=(20.0, 2.0), default=0.0, weight=0.7),
-    Feature("price_ratio", units=(100.0, 0.01), default=1.0, weight=0.7),
-    Feature("brand_affinity", units=(100.0,), default=0.0, weight=0.8),
-    Feature("days_listed", units=(24.0, 1 / 30.4), default=0.0, weight=0.3),
-    Feature("delivery", "category", default="standard", weight=0.5),
+    Feature("price_ratio", units=(100.0, 0.01), default=1.0, weight=0.8),
+    Feature("brand_affinity", units=(100.0,), default=0.0, weight=0.9),
+    Feature("days_listed", units=(24.0, 1 / 30.4), default=0.0, weight=0.0),
+    Feature("delivery", "category", default="standard", weight=0.6),
     Feature("topic", "category", default="unknown", weight=0.3),
-    Feature("device", "category", default="unknown", weight=0.05),
+    Feature("device", "category", default="unknown", weight=0.0),
 )
 
 
@@ -72,7 +72,7 @@ def _draw(stretch: Stretch, rng: np.random.Generator) -> Traffic:
         "days_listed": listed,
         "delivery": drawn({"next day": 0.35, "standard": 0.5, "pickup": 0.15}, n, rng),
     }
-    wanted = _worth(columns, liked, listed) - 4.2 + np.log(by_day(at, 0.12, rng))
+    wanted = _worth(columns, liked, listed) - 7.0 + np.log(by_day(at, 0.12, rng))
     clicked = rng.random(n) < chance(wanted)
     bought = rng.random(n) < 0.22
     y = np.where(clicked, np.where(bought, 2.0, 1.0), 0.0)
@@ -88,9 +88,9 @@ def _unrated(listed: Floats) -> Floats:
 def _worth(columns: Mapping[str, Column], liked: Floats, listed: Floats) -> Floats:
     topic = columns["topic"]
     cheap = np.where(columns["device"] == "phone", 1.3, 0.9) * effect(topic, _CHEAP)
-    delivery = effect(columns["delivery"], {"next day": 0.7, "pickup": -0.3})
+    delivery = effect(columns["delivery"], {"next day": 1.2, "pickup": -0.5})
     worth = effect(topic, _WORDS) * columns["words_match"] - cheap * np.log(columns["price_ratio"])
-    worth += effect(topic, _LIKED) * liked + 2.6 * columns["brand_affinity"] + delivery
+    worth += effect(topic, _LIKED) * liked + 4.4 * columns["brand_affinity"] + delivery
     return np.asarray(worth + 0.5 * (listed < 60), dtype=np.float64)
 
 

@@ -44,11 +44,11 @@ _FEATURES = (
     Feature("sales_same_day", units=(7.0, 1 / 7), default=0.0, weight=0.1),
     Feature("promotion", "category", default="none", weight=0.5),
     Feature("weekday", "category", default="mon", weight=0.15),
-    Feature("temperature", units=(1.8, 10.0), default=0.0, weight=0.1),
+    Feature("temperature", units=(1.8, 10.0), default=0.0, weight=0.0),
     Feature("discount", units=(100.0,), default=0.0, weight=0.5),
-    Feature("price", units=(100.0, 0.01), default=0.0, weight=0.1),
+    Feature("price", units=(100.0, 0.01), default=0.0, weight=0.0),
     Feature("department", "category", default="unknown", weight=0.2),
-    Feature("store", "category", default="unknown", weight=0.05),
+    Feature("store", "category", default="unknown", weight=0.0),
 )
 
 

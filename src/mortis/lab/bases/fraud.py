@@ -26,7 +26,7 @@ from mortis.lab.traffic import Bools, Column, Floats, Stretch, Traffic
 
 _REGIONS = {"europe": 0.46, "america": 0.34, "asia": 0.20}
 _CHANNELS = {"online": 0.5, "terminal": 0.32, "wallet": 0.18}
-_RATES = {"online": 0.042, "terminal": 0.012, "wallet": 0.02}
+_RATES = {"online": 0.036, "terminal": 0.011, "wallet": 0.018}
 _WORSE = {"europe": 0.9, "america": 1.2, "asia": 1.0}
 _SHOPS = {
     "online": {"clothes": 0.34, "electronics": 0.2, "games": 0.16, "travel": 0.14, "gift cards": 0.05, "food": 0.11},
@@ -56,15 +56,15 @@ _DAILY = 1_500  # as positives are rare, and a metric of few of them tells littl
 
 _FEATURES = (
     Feature("amount", units=(100.0, 0.01, 0.92), default=0.0, weight=0.9),
-    Feature("usual_amount", units=(100.0, 0.01), default=0.0, weight=0.6),
+    Feature("usual_amount", units=(100.0, 0.01), default=0.0, weight=0.5),
     Feature("tries_24h", default=-1.0, weight=0.8),
     Feature("minutes_since_last", units=(60.0, 1 / 60), default=0.0),
-    Feature("card_age_days", units=(1 / 30.4, 24.0), default=0.0, weight=0.4),
-    Feature("distance_km", units=(0.621371, 1000.0), default=0.0, weight=0.8),
+    Feature("card_age_days", units=(1 / 30.4, 24.0), default=0.0, weight=0.3),
+    Feature("distance_km", units=(0.621371, 1000.0), default=0.0, weight=0.5),
     Feature("device", "category", default="unknown", weight=0.7),
-    Feature("country", "category", default="unknown", weight=0.4),
-    Feature("shop", "category", default="unknown", weight=0.25),
-    Feature("hour", "hour", default=0.0, weight=0.25),
+    Feature("country", "category", default="unknown", weight=0.45),
+    Feature("shop", "category", default="unknown", weight=0.2),
+    Feature("hour", "hour", default=0.0, weight=0.5),
 )
 
 
@@ -73,7 +73,7 @@ def _draw(stretch: Stretch, rng: np.random.Generator) -> Traffic:
     n = len(at)
     region, channel = drawn(_REGIONS, n, rng), drawn(_CHANNELS, n, rng)
     hour = (at // 3600 % 24).astype(np.float64)
-    rate = effect(channel, _RATES) * effect(region, _WORSE) * np.where(hour < 6, 4.0, 0.75) * by_day(at, 0.2, rng)
+    rate = effect(channel, _RATES) * effect(region, _WORSE) * np.where(hour < 6, 8.0, 0.45) * by_day(at, 0.2, rng)
     fraud = rng.random(n) < rate
     shop = _either(fraud, drawn_by(channel, _SHOPS_OF_FRAUD, rng), drawn_by(channel, _SHOPS, rng))
     device = _either(fraud, drawn(_DEVICES_OF_FRAUD, n, rng), drawn(_DEVICES, n, rng))

@@ -80,4 +80,4 @@ class Kind:
     meaning: str
     traces: str
     plant: Callable[[Service, np.random.Generator, Severity], Planted]
-    suits: Callable[[Base], bool] = lambda base: bool(base.features)
+    suits: Callable[[Base], bool] = lambda base: base.past is not None  # else no model of its own answers

@@ -118,12 +118,22 @@ def _what_is_missing(facts: Facts) -> str | None:
         return "no model file was handed over"
     if not answered(facts, facts.before).any():
         return "the log holds no scores to compare a model's with"
-    if facts.task == "binary" and facts.threshold is None and "prediction" in facts.metric.needs:
-        return "the baseline's predictions don't follow from one threshold of the score"
+    if facts.task == "binary" and "prediction" in facts.metric.needs and facts.threshold is None:
+        return why_no_threshold(facts)
     values = [facts.judged(one).value(facts.metric)[0] for one in (facts.before, facts.during)]
     if not np.isfinite(values).all():
         return f"{facts.metric.name} can't be computed from labels, predictions and scores of the sampled rows"
     return None
+
+
+def why_no_threshold(facts: Facts) -> str:
+    """Why the baseline's rows don't tell from which score on predictions are positive."""
+    said = np.asarray(facts.before.p, dtype=float)
+    said = said[np.isfinite(said)]
+    if len(said) and said.min() == said.max():
+        every = "positive" if said[0] == 1 else "negative"
+        return f"every prediction of the baseline is {every}, so its threshold can't be told"
+    return "the baseline's predictions don't follow from one threshold of the score"
 
 
 def answered(facts: Facts, sample: RowSample) -> Bools:

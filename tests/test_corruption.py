@@ -162,7 +162,7 @@ def test_the_coarser_step_is_the_one_values_were_cut_to(rng, step):
     feature=st.sampled_from(["minutes", "basket"]),
 )
 def test_a_unit_is_named_with_its_factor_and_undone(factor, inverse, feature):
-    """Yards for metres, 9 % apart, are left out: on 3,000 rows they may be taken for a change of part of the rows."""
+    """Yards for metres, 9 % apart, are left out: on 3,000 rows another factor may fit as well."""
     rng = np.random.default_rng(3)
     baseline, incident = shop(rng, 3000), shop(rng, 3000)
     factor = 1 / factor if inverse else factor
@@ -254,6 +254,20 @@ def test_renamed_categories_are_matched_by_what_goes_with_them(orders):
     best = first(baseline, hit)
     assert best.kind == "remap"
     assert best.undo(hit).features["kind"].tolist() == incident.features["kind"].tolist()
+
+
+def test_of_values_that_are_now_spelled_alike_the_commonest_is_put_back(orders):
+    both = [
+        side.with_feature("shift", np.where(side.features["hour"] < 14, "day-early", "day-late").astype(object))
+        for side in orders
+    ]
+    both = [changed(side, "shift", side.features["hour"] > 16, lambda _: "night") for side in both]
+    hit = changed(both[1], "shift", slice(None), lambda v: np.array([text[:3] for text in v], dtype=object))
+    best = first(both[0], hit)
+    assert (best.kind, best.parameters["how"]) == ("respelling", "cut to 3 characters")
+    shifts = both[0].features["shift"].tolist()
+    commoner = max(("day-early", "day-late"), key=shifts.count)
+    assert set(best.undo(hit).features["shift"].tolist()) == {commoner, "night"}
 
 
 def test_nulls_that_became_a_value_are_named_a_default(rng, orders):

@@ -37,8 +37,8 @@ def test_no_fault_of_the_data_is_named_where_only_the_population_moved(people):
 def test_nine_in_ten_harmful_corruptions_are_named(people):
     drawn = np.random.default_rng(SEED).permutation(len(people.injections))[: len(people.injections) // 4]
     table = list(corruption.table(people, [people.injections[place] for place in drawn], seed=SEED))
-    shown = "\n".join([*map(corruption.line, table), corruption.summary(table)])
+    tried = len(drawn) * len(corruption.SEVERITIES)
+    shown = "\n".join([*map(corruption.line, table), corruption.summary(table, tried=tried)])
     print(shown)  # noqa: T201  # the table is the acceptance: `pytest -s` shows it
-    harmful = [one for one in table if one.fall >= corruption.HURTS]
-    assert len(harmful) >= 10, shown
-    assert sum(one.right for one in harmful) >= 0.9 * len(harmful), shown
+    assert len(table) >= 10, shown
+    assert sum(one.right for one in table) >= 0.9 * len(table), shown

@@ -46,7 +46,7 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from running(tmp_path_factory.mktemp("mlflow"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_data() -> Callable[[str], Path]:
     """A file or folder of the shared data by its name; the test is skipped where it is absent."""
 

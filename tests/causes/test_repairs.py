@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mortis.causes.repairs import CAUSE_OF_KIND, ELSEWHERE, LOOKED_FOR, decide_repairs
-from mortis.integrity.kinds.repair import Region
+from mortis.integrity.kinds.repair import Example, Region
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
     corrupted,
@@ -92,6 +92,45 @@ def test_of_rivals_for_the_same_rows_one_stands(before, during):
         found = {one.id: one for one in decided(before, during, *order) if one.features}
         assert (found["D3"].verdict, found["D2"].verdict) == ("confirmed", "refuted")
         assert "fits better or takes back more" in found["D2"].result
+
+
+def test_what_lost_values_cost_is_measured_on_the_baseline(rng, before):
+    """No other column tells of delay: stand-ins bring nothing back, though its loss is all that happened."""
+    clean = served(rng, 3000, window=INCIDENT)
+    during, lost = (
+        corrupted(one, "delay", np.where(one.features["region"] == "us", -1.0, one.features["delay"]))
+        for one in (clean, before)
+    )
+
+    def stand_ins(sample):
+        drawn = np.random.default_rng(0).choice(before.features["delay"], len(sample))
+        rows = sample.features["region"] == "us"
+        return sample.with_feature("delay", np.where(rows, drawn, sample.features["delay"]))
+
+    def repair(kind, example):
+        return repair_of(kind, "delay", stand_ins, donors=True, example=example, region=Region("region", "us"))
+
+    example = Example(before, before.with_feature("delay", lost.features["delay"]))
+    found = decided(before, during, repair("constant", example))[0]
+    assert (found.verdict, found.share.low <= 1 <= found.share.high) == ("confirmed", True)
+    assert "put into the baseline's rows" in found.result
+    for other in (repair("constant", None), repair("permutation", example)):
+        assert decided(before, during, other)[0].share.high < 1
+    # The same loss explains nothing where it didn't happen.
+    harmless = Example(before, before)
+    assert decided(before, during, repair("constant", harmless))[0].verdict == "refuted"
+
+
+@pytest.mark.parametrize(("fit", "verdict"), [(0.8, "confirmed"), (0.4, "inconclusive")])
+def test_where_only_a_part_is_turned_back_the_fit_tells_whether_the_feature_returned(before, during, fit, verdict):
+    """Half of what was struck is put right: the feature still differs, as it would by wrong guesses of which rows."""
+
+    def half(sample):
+        rows = (sample.features["region"] == "us") & (np.arange(len(sample)) % 4 > 0)
+        return sample.with_feature("delay", np.where(rows, sample.features["delay"] / 60, sample.features["delay"]))
+
+    found = decided(before, during, repair_of("unit", "delay", half, fit=fit, share=0.5))[0]
+    assert found.verdict == verdict
 
 
 def test_another_parameter_of_what_stands_is_not_another_cause(before, during):

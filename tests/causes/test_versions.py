@@ -176,6 +176,7 @@ def test_scoring_again_is_refused_where_it_would_prove_nothing(rng, before, duri
         (facts_of(before, during, models={"good": lacking}), "features that are not given"),
         (facts_of(replace(before, score=np.full(3000, np.nan)), during), "no scores"),
         (facts_of(two, during, threshold=None), "one threshold"),
+        (facts_of(replace(before, p=np.zeros(3000)), during, threshold=None), "prediction of the baseline is negative"),
         (facts_of(before, during, metric="latency_p95"), "doesn't depend on what the model answered"),
     ):
         assert why in why_not_replayed(facts)

@@ -14,7 +14,8 @@ from mortis.causes.inputs import APART, distance
 from mortis.causes.offline import OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
 from mortis.causes.scoring import Recovery
-from mortis.causes.trial import says, tried
+from mortis.causes.trial import reproduced, says, says_reproduced, tried
+from mortis.integrity.kinds.judge import ALL_STRUCK
 from mortis.records import iso
 from mortis.rows import RowSample
 
@@ -46,19 +47,23 @@ ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that n
 SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
 AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
+# The values show that something was lost, and where no other column tells of it, stand-ins bring nothing back. What the
+# loss costs shows on the baseline's rows, where it can be made. Other rows' values don't show: they need a remedy.
+LOST = ("null", "default", "constant", "sentinel", "clip", "rounding", "overwritten")
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
 CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A repair that was tried: what it takes back, and which rows it changes."""
+    """A repair that was tried: what it takes back, or what the fault costs where it is `reproduced`, and its rows."""
 
     repair: Repair
     remedy: Remedy
     found: Recovery
     rows: Bools
     returned: bool
+    reproduced: bool
 
 
 def decide_repairs(facts: Facts) -> Iterable[Outcome]:
@@ -106,7 +111,9 @@ def _try(facts: Facts, repair: Repair) -> Trial:
     remedy = Remedy(undo=repair.undo, exact=not repair.donors)
     rows = touched(facts.during, fixed)
     returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
-    return Trial(repair, remedy, tried(facts, remedy), rows, returned)
+    example = repair.example if repair.donors and repair.kind in LOST else None
+    found = reproduced(facts, example) if example else tried(facts, remedy)
+    return Trial(repair, remedy, found, rows, returned, reproduced=example is not None)
 
 
 def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
@@ -114,6 +121,9 @@ def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name:
 
     Near is measured against the part of those rows that the repair changed, and against what chance would show.
     """
+    if repair.share < ALL_STRUCK and not repair.donors:
+        # Which rows were struck is a guess, row by row; how well their part explains the change is known as a whole.
+        return repair.fit >= RETURNED
     before, during = repair.region.in_scope(facts.before), repair.region.rows(facts.during)
     if not before.any() or not during.any():
         return True
@@ -148,7 +158,7 @@ def _standing(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _recovers(one: Trial) -> bool:
-    return one.returned and one.found.verdict in ("confirmed", "supported")
+    return one.returned and _stands(one)
 
 
 def _rivals(one: Trial, other: Trial) -> bool:
@@ -160,17 +170,28 @@ def _rivals(one: Trial, other: Trial) -> bool:
 
 
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
-    undone = "with values of like rows in their place" if one.repair.donors else "undone"
-    verdict, result = one.found.verdict, f"{one.repair.statement}; {undone}, {says(one.found, facts.metric.name)}"
-    if one.repair.donors and verdict in ("confirmed", "supported"):
-        result += "; as the true values are lost, it may explain more"
-    if verdict in ("confirmed", "supported") and not one.returned:
+    verdict, result = one.found.verdict, f"{one.repair.statement}; {_told(one, facts.metric.name)}"
+    if _stands(one) and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
     elif rival:
         verdict, result = "refuted", f"{result}; but another repair of the same rows fits better or takes back more"
     untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])
     return replace(untried, share=one.found.share, remedy=one.remedy)
+
+
+def _told(one: Trial, metric: str) -> str:
+    """What the trial found, in words."""
+    if one.reproduced:
+        return f"put into the baseline's rows, {says_reproduced(one.found, metric)}"
+    if not one.repair.donors:
+        return f"undone, {says(one.found, metric)}"
+    more = "; as the true values are lost, it may explain more" if _stands(one) else ""
+    return f"with values of like rows in their place, {says(one.found, metric)}{more}"
+
+
+def _stands(one: Trial) -> bool:
+    return one.found.verdict in ("confirmed", "supported")
 
 
 def _untested(repair: Repair, facts: Facts, why: str) -> Outcome:

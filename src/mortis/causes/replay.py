@@ -36,7 +36,7 @@ class Replay:
         return np.isin(self.logged, list(self.equal))
 
 
-@lru_cache(maxsize=2)  # several tests replay the same two samples
+@lru_cache(maxsize=3)  # several tests replay the same samples: both windows, and what faults are put into
 def replay(facts: Facts, sample: RowSample) -> Replay:
     """The sample answered by every candidate version."""
     served = answers_in(facts, sample)
@@ -118,12 +118,22 @@ def _what_is_missing(facts: Facts) -> str | None:
         return "no model file was handed over"
     if not answered(facts, facts.before).any():
         return "the log holds no scores to compare a model's with"
-    if facts.task == "binary" and facts.threshold is None and "prediction" in facts.metric.needs:
-        return "the baseline's predictions don't follow from one threshold of the score"
+    if facts.task == "binary" and "prediction" in facts.metric.needs and facts.threshold is None:
+        return why_no_threshold(facts)
     values = [facts.judged(one).value(facts.metric)[0] for one in (facts.before, facts.during)]
     if not np.isfinite(values).all():
         return f"{facts.metric.name} can't be computed from labels, predictions and scores of the sampled rows"
     return None
+
+
+def why_no_threshold(facts: Facts) -> str:
+    """Why the baseline's rows don't tell from which score on predictions are positive."""
+    said = np.asarray(facts.before.p, dtype=float)
+    said = said[np.isfinite(said)]
+    if len(said) and said.min() == said.max():
+        every = "positive" if said[0] == 1 else "negative"
+        return f"every prediction of the baseline is {every}, so its threshold can't be told"
+    return "the baseline's predictions don't follow from one threshold of the score"
 
 
 def answered(facts: Facts, sample: RowSample) -> Bools:
@@ -161,6 +171,13 @@ def remedied(facts: Facts, remedies: Sequence[Remedy]) -> tuple[RowSample, Bools
         again = touched(sample, fixed) & (version == "") & replayed.reproduced()
         version = np.where(again, replayed.logged, version)
     return _rescored(facts, fixed, version, threshold), keep
+
+
+def answered_again(facts: Facts, sample: RowSample, changed: RowSample) -> RowSample:
+    """A sample whose features were changed, its rows scored and decided anew where that changed them."""
+    replayed = replay(facts, sample)
+    again = touched(sample, changed) & replayed.reproduced()
+    return _rescored(facts, changed, np.where(again, replayed.logged, ""), None)
 
 
 def touched(before: RowSample, after: RowSample) -> Bools:

@@ -206,6 +206,15 @@ class Bootstrap:
         share = self.interval(*self.draws(changed))
         return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]))
 
+    def reproduction(self, clean: Judged, struck: Judged, *, rng: np.random.Generator) -> Recovery:
+        """What part of the metric's fall a fault makes by itself, where it turns `clean` rows into `struck` ones."""
+        weights = redrawn(len(clean.matrix), rng, draws=len(self.falls))
+        lost = clean.value(self.metric, weights) - struck.value(self.metric, weights)
+        before, after = float(clean.value(self.metric)[0]), float(struck.value(self.metric)[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = self.interval(float(np.divide(before - after, self.fall)), lost / self.falls)
+        return Recovery(share, before, self.during, after)
+
     def interval(self, share: float, draws: Floats) -> Interval:
         """The share with the limits of its draws; NaN limits where the fall isn't clear."""
         known = draws[np.isfinite(draws)]

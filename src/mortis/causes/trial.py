@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from mortis.causes.facts import Facts, Remedy, percent
-from mortis.causes.replay import remedied
+from mortis.causes.facts import Facts, Remedy, bounded, percent
+from mortis.causes.replay import answered_again, remedied
 from mortis.causes.scoring import Bootstrap, Judged, Recovery
+
+if TYPE_CHECKING:
+    from mortis.integrity.kinds.repair import Example
 
 
 def judged_with(facts: Facts, *remedies: Remedy) -> Judged:
@@ -18,6 +22,12 @@ def judged_with(facts: Facts, *remedies: Remedy) -> Judged:
 def tried(facts: Facts, remedy: Remedy) -> Recovery:
     """What the remedy by itself takes back."""
     return drawn(facts).recovery(judged_with(facts, remedy))
+
+
+def reproduced(facts: Facts, example: Example) -> Recovery:
+    """What a fault makes of the fall where it is put into the baseline's rows."""
+    again = answered_again(facts, example.before, example.struck)
+    return drawn(facts).reproduction(facts.judged(example.before), facts.judged(again), rng=facts.rng())
 
 
 @lru_cache(maxsize=1)  # every remedy is held against the same draws
@@ -39,3 +49,11 @@ def says(found: Recovery, metric: str) -> str:
         return f"{moved}: worse, not better (n = {found.share.n:,})"
     limits = f"{percent(found.share.low)} to {percent(found.share.high)}"
     return f"{moved}: that takes back {how} of the fall (95 % interval {limits}, n = {found.share.n:,})"
+
+
+def says_reproduced(found: Recovery, metric: str) -> str:
+    """A fault's own part of the fall in words: what it makes of the baseline's metric."""
+    moved = f"it makes {metric} {found.after:.4g} of {found.before:.4g} ({found.during:.4g} in the incident)"
+    if found.share.low != found.share.low:
+        return f"{moved}; the sampled rows don't show the fall clearly, so no share of it can be told"
+    return f"{moved}: that is {bounded(found.share)} of the fall (n = {found.share.n:,})"

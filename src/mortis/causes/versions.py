@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
-from mortis.causes.replay import Replay, answered, replay, why_not_replayed
+from mortis.causes.replay import Replay, answered, replay, why_no_threshold, why_not_replayed
 from mortis.causes.trial import says, tried
 from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
 from mortis.rows import RowSample, is_number
@@ -155,9 +155,7 @@ def _no_rule(facts: Facts) -> str:
         return "only a binary model decides by a threshold"
     if facts.metric.kind == "operational":
         return f"{facts.metric.name} doesn't depend on decisions"
-    return (
-        "" if facts.threshold is not None else "the baseline's predictions don't follow from one threshold of a score"
-    )
+    return "" if facts.threshold is not None else why_no_threshold(facts)
 
 
 def _too_few_versions(facts: Facts) -> str:

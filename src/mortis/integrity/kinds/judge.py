@@ -41,8 +41,9 @@ class Verdict:
 class Judge:
     """One feature in one region: its values before and after, and their counts given each related column.
 
-    `excess` is the mean change over the views, `natural` the change that would be nothing special: the baseline's own,
-    and three standard deviations of chance. `telling` are the views in which the baseline itself is steadier.
+    `excess` is the mean change over the views, `chance` its standard deviation where nothing changed, `natural` the
+    change that would be nothing special: the baseline's own, and three such deviations. `telling` are the views in
+    which the baseline itself is steadier.
     """
 
     feature: str
@@ -54,6 +55,7 @@ class Judge:
     old: tuple[Floats, ...]
     new: tuple[Floats, ...]
     excess: float
+    chance: float
     natural: float
     given: tuple[str, ...]
     telling: tuple[int, ...]
@@ -86,9 +88,9 @@ class Judge:
         if self.excess <= 0 or share <= 0:
             return Verdict(0.0, 0.0, 1.0)
         left = remaining(old, put_in, new, share)
-        # All rows, unless a part of them explains clearly more.
+        # All rows, unless a part of them explains clearly more: beyond what chance leaves.
         whole = remaining(old, put_in, new, 1.0)
-        if max(0.0, whole) <= max(0.0, left) + NEARLY * self.excess:
+        if max(0.0, whole) <= max(0.0, left) + NEARLY * self.excess + self.chance:
             share, left = 1.0, whole
         fit = 1 - max(0.0, left) / self.excess
         trust = max(0.0, 1 - self.natural / self.excess)
@@ -129,9 +131,10 @@ def judge_of(
     telling = tuple(i for i, column in enumerate(kept_names) if column not in restless) or tuple(range(len(views)))
     distances = [apart(old[i], new[i]) for i in telling]
     excess = float(np.mean([one.excess for one in distances]))
-    natural = change.natural + 3 * float(np.mean([one.sd for one in distances]) / np.sqrt(len(distances)))
+    chance = float(np.mean([one.sd for one in distances]) / np.sqrt(len(distances)))
+    natural = change.natural + 3 * chance
     given = tuple(column for column in pair.related[name] if column not in apart_from)
-    return Judge(name, change.region, before, after, code, views, old, new, excess, natural, given, telling)
+    return Judge(name, change.region, before, after, code, views, old, new, excess, chance, natural, given, telling)
 
 
 def number_judges(pair: Pair) -> Iterator[Judge]:

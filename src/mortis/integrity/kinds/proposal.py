@@ -10,7 +10,7 @@ import numpy as np
 from mortis.integrity.kinds.donors import donors_for
 from mortis.integrity.kinds.judge import ALL_STRUCK, Judge, Verdict
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.repair import Bools, Ints, Parameters, Region, Repair, Undo
+from mortis.integrity.kinds.repair import Bools, Example, Ints, Parameters, Region, Repair, Undo
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
 
@@ -100,6 +100,7 @@ class Proposal:
             share=share,
             rows=None if rows.all() else rows,
             undo=self.undo,
+            example=_example(pair, self.supposed),
             donors=self.told.donors,
         )
 
@@ -107,6 +108,25 @@ class Proposal:
         part = "" if share >= ALL_STRUCK or self.told.counted else f", in about {share:.0%} of those rows"
         counted = f": {self.told.counted}" if self.told.counted else ""
         return f"{' and '.join(self.features) or 'rows'} {self.told.says}{region.text()}{part}{counted}"
+
+
+def struck_before(pair: Pair, supposed: Supposed) -> Bools:
+    """Baseline rows of the scope, as many as the corruption struck of the incident's, the same ones each time."""
+    region = supposed.region
+    scope, inside = region.in_scope(pair.before), region.in_scope(pair.after)
+    part = supposed.verdict.share * float(region.rows(pair.after).sum()) / max(1.0, float(inside.sum()))
+    return scope & (np.random.default_rng(pair.seed).random(len(scope)) < part)
+
+
+def _example(pair: Pair, supposed: Supposed) -> Example:
+    """The baseline's rows with and without the corruption; repeated rows change no column."""
+    rows, struck = struck_before(pair, supposed), pair.before
+    scope = supposed.region.in_scope(pair.before)
+    for name, forward in zip(supposed.features, supposed.forwards, strict=True):
+        column = pair.before.features[name].copy()
+        column[rows] = forward[rows[scope]]
+        struck = struck.with_feature(name, column)
+    return Example(pair.before, struck)
 
 
 def suppose(judge: Judge, forward: Column) -> Supposed:

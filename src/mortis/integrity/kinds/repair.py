@@ -76,6 +76,14 @@ def _clock(second: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """Baseline rows as they were, and with a corruption put into as many of them as it struck of the incident's."""
+
+    before: RowSample
+    struck: RowSample
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Repair:
     """One corruption that would explain how features changed, and the way back.
 
@@ -83,7 +91,8 @@ class Repair:
     related columns, that goes away when the corruption is put into baseline rows. `share` is the part of the region's
     rows that it struck, `rows` marks the incident's rows thought affected (None: all). `undo` takes incident rows and
     gives them back repaired, the same ones each time; `donors` tells that the true values are lost and stand-ins were
-    drawn from like baseline rows.
+    drawn from like baseline rows. `example` shows the corruption on the baseline's rows, where
+    it was fitted on them.
     """
 
     kind: str
@@ -96,6 +105,7 @@ class Repair:
     rows: Bools | None
     undo: Undo
     donors: bool = False
+    example: Example | None = None
 
     @property
     def scope(self) -> tuple[str, str] | None:

@@ -52,13 +52,14 @@ def propose_respelling(pair: Pair) -> Iterator[Proposal]:
         if is_number(pair.before.features[change.feature]):
             continue
         judge = judge_of(pair, change)
-        known, seen = (value_shares(column)[0].tolist() for column in (judge.before, judge.after))
-        strange = set(seen) - set(known)
+        known, strange = _by_share(judge.before), set(_by_share(judge.after)) - set(_by_share(judge.before))
         if not strange:
             continue
         for name, spelling in (SPELLINGS | _affixes(known, strange)).items():
             renamed: Names = {old: spelling(old) for old in known}
-            back: Names = {new: old for old, new in renamed.items() if new != old}
+            # Of several that are now spelled alike, the commonest is put back: it stands last.
+            origin = {new: old for old, new in renamed.items()}
+            back: Names = {new: old for new, old in origin.items() if new != old}
             if sum(new in back for new in strange) < 0.5 * len(strange):
                 continue
             told = Told("respelling", {"how": name, "mapping": _as_text(renamed)}, f"is respelled ({name})")
@@ -87,13 +88,19 @@ def propose_remaps(pair: Pair) -> Iterator[Proposal]:
             yield _as_proposal(pair, judge, told, best, {b: a for a, b in best.items()})
 
 
+def _by_share(column: Column) -> list[str]:
+    """The values, the commonest last."""
+    values, shares = value_shares(column)
+    return [str(value) for value in values[np.argsort(shares, kind="stable")]]
+
+
 def _affixes(known: list[str], strange: set[str]) -> dict[str, Spelling]:
     """A prefix or suffix common to the new names, and a length they were cut to."""
     found: dict[str, Spelling] = {}
     length = max(map(len, strange))
     if length < max(map(len, known)):
         found[f"cut to {length} characters"] = lambda text: text[:length]
-    for new in strange:
+    for new in sorted(strange):
         for old in known:
             if old and new.endswith(old) and len(new) > len(old):
                 prefix = new[: -len(old)]

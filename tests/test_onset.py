@@ -278,14 +278,15 @@ def test_impossible_input_is_refused(series: Counts | Values, options: dict[str,
 
 
 def test_two_thousand_buckets_take_a_fifth_of_a_second() -> None:
+    """Of the processor's time, which is the same whatever else the machine has to do."""
     rng = np.random.default_rng(0)
     n = np.full(2000, 1000)
     series = Counts(rng.binomial(n, 0.05 + 0.02 * (np.arange(2000) >= 1200)), n)
     best, onset = np.inf, None
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         onset = find_onset(series, harm="up")
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     assert onset is not None
     assert best <= 0.2
 

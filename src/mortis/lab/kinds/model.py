@@ -312,7 +312,7 @@ def _old_items(service: Service, rng: np.random.Generator, severity: Severity) -
     name = found[int(rng.integers(len(found)))].name
     column = rehearsal(service).traffic.columns[name]
     values, counts = np.unique(np.array([one for one in column if one is not None], dtype=str), return_counts=True)
-    return name, str(values[np.argsort(-counts)[min(3 - severity, len(values) - 1)]])
+    return name, str(values[np.argsort(-counts)[min(1 if severity == 1 else 0, len(values) - 1)]])
 
 
 KINDS = (

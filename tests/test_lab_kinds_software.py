@@ -59,7 +59,7 @@ def test_an_upgrade_is_on_record_with_the_packages_before_and_after(seed: int) -
 
 def test_an_upgrade_keeps_ranks_or_reads_categories_as_others() -> None:
     ways = set()
-    for seed in SEEDS:
+    for seed in range(1, 5):
         incident, hit = incident_of("P1", seed), hit_in(incident_of("P1", seed))
         way = fault_of(incident).parameters["way"]
         ways.add(way)

@@ -135,7 +135,7 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     if reaches_back:
         drawn = joined(_of_year_before(base, stretch, for_draw), drawn)
     asked = _answerable(drawn, service, script, stretch, for_draw)
-    acting = tuple(_acting(one, stretch, len(asked), for_times) for one in script.faults)
+    acting = tuple(_acting(one, stretch, _luck(asked, base, for_times), for_times) for one in script.faults)
     metric = next((one.metric for one in script.faults if one.metric), base.metric)
     with_faults = next((one.trained(service) for one in script.faults if one.trained), service)
     # The same draws with and without the faults: only what they do differs.
@@ -188,14 +188,23 @@ def _by_lot(traffic: Traffic, share: Floats, rng: np.random.Generator) -> Traffi
     return replace(traffic, y=label, label=label)
 
 
-def _acting(fault: Planted, stretch: Stretch, n: int, rng: np.random.Generator) -> Acting:
+def _acting(fault: Planted, stretch: Stretch, luck: Floats, rng: np.random.Generator) -> Acting:
     """A fault with its time: within the incident window's first week, or from the first day on."""
     shape = fault.shapes[int(rng.integers(len(fault.shapes)))]
     hours = int(rng.integers(0, stretch.during * 24 // 2))
     onset = stretch.start if fault.whole_stretch else stretch.incident + timedelta(hours=hours)
     if fault.peaks:
-        return Acting(fault, peaks_of(onset), rng.random(n))
-    return Acting(fault, course_of(onset, shape, rng), rng.random(n))
+        return Acting(fault, peaks_of(onset), luck)
+    return Acting(fault, course_of(onset, shape, rng), luck)
+
+
+def _luck(asked: Traffic, base: Base, rng: np.random.Generator) -> Floats:
+    """A figure (n,) in 0..1 for each request; those of one query share it."""
+    luck = rng.random(len(asked))
+    if not base.group:
+        return luck
+    _, first, query = np.unique(asked.columns[base.group].astype(str), return_index=True, return_inverse=True)
+    return luck[first[query]]
 
 
 def serve(asked: Traffic, service: Service, acting: Sequence[Acting], rng: np.random.Generator) -> Traffic:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from mortis.lab.bases.base import Base, Service
-from mortis.lab.kinds.kind import Step
+from mortis.lab.kinds.kind import Severity, Step
 from mortis.lab.measuring import WORSE_UPWARDS, measured
-from mortis.lab.traffic import Bools, Columns, Floats, Stretch, Traffic
+from mortis.lab.traffic import Bools, Columns, Floats, Stretch, Traffic, in_scope
 
 _EDGE = 1e-6
+_SIZES = (0.4, 0.6, 0.8, 1.1, 1.5, 2.0, 2.6, 3.3)
+_COSTS = (0.1, 0.17, 0.28)  # of the metric
 Change = Callable[[Floats], Floats]
 Reading = Callable[[Traffic, Bools], Columns]
 
@@ -95,6 +97,19 @@ class Rehearsal:
             for one, limit in ((self.traffic.score, None), (score, threshold))
         )
         return other - usual if self.base.metric in WORSE_UPWARDS else usual - other
+
+    def enough(self, severity: Severity, scope: Mapping[str, str], fall: Callable[[float], float]) -> float:
+        """The least shift, up or down, that costs enough of the metric where it reaches that all of it shows it.
+
+        `fall` says what a shift costs where it is; where none costs so much, it is the one that costs most.
+        """
+        usual = _decided(self.base, self.traffic, self.traffic.score, None)
+        wanted = _COSTS[severity - 1] * measured(usual, self.base, self.base.metric)
+        reached = float(in_scope(self.traffic, scope).mean())
+        costs = {size * sign: fall(size * sign) for size in _SIZES for sign in (-1.0, 1.0)}
+        return next(
+            (one for one, cost in costs.items() if cost * reached >= wanted), max(costs, key=lambda x: costs[x])
+        )
 
     def relabelled(self, label: Floats) -> float:
         """By how much the base's metric is worse against other labels."""

@@ -122,11 +122,12 @@ def _rule(service: Service, rng: np.random.Generator, severity: Severity) -> Pla
 
 
 def _threshold(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
+    scope = a_scope(service, rng, severity)
     usual, score = service.base.threshold, rehearsal(service).traffic.score
-    odds = float(logit(np.array([usual]))[0])
-    shifts = (rng.uniform(0.5, 0.8) * (0.6 + 0.7 * severity) * np.array([-1.0, 1.0])).tolist()
-    limits = [round(1 / (1 + np.exp(-odds - shift)), 3) for shift in shifts]
-    limit = float(max(limits, key=lambda one: rehearsal(service).fall(score, one)))
+    shift = rehearsal(service).enough(
+        severity, scope, lambda by: rehearsal(service).fall(score, float(_shifted(np.array(usual), by)))
+    )
+    limit = round(float(_shifted(np.array(usual), shift * rng.uniform(1, 1.2))), 3)
     settings = {"model": {"version": service.current}, "decision": {"threshold": usual, "review_share": 0.02}}
     changed = {**settings, "decision": {"threshold": limit, "review_share": 0.02}}
     return Planted(
@@ -134,7 +135,7 @@ def _threshold(service: Service, rng: np.random.Generator, severity: Severity) -
         {"decided": _decided_by(limit)},
         Traces(change=ChangeTrace("config", "model", "decision rule as agreed with the desk", settings, changed)),
         parameters={"threshold": limit, "before": usual},
-        scope=a_scope(service, rng, severity),
+        scope=scope,
         shapes=("abrupt",),
     )
 
@@ -148,15 +149,15 @@ def _decided_by(limit: float) -> Step:
 
 def _calibration(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     """Scores on another scale, so that what was the right threshold for them is so no more."""
-    score = rehearsal(service).traffic.score
-    size = rng.uniform(0.5, 0.8) * (0.6 + 0.7 * severity)
-    shift = float(max((-size, size), key=lambda one: rehearsal(service).fall(_shifted(score, one))))
+    scope, score = a_scope(service, rng, severity), rehearsal(service).traffic.score
+    shift = rehearsal(service).enough(severity, scope, lambda by: rehearsal(service).fall(_shifted(score, by)))
+    shift *= float(rng.uniform(1, 1.2))
     return Planted(
         "M3",
         {"scored": rescored(lambda scores: _shifted(scores, shift))},
         Traces(change=ChangeTrace("deploy", "model", "scores calibrated anew on the last quarter")),
         parameters={"offset": shift},
-        scope=a_scope(service, rng, severity),
+        scope=scope,
         shapes=("abrupt",),
     )
 
@@ -176,7 +177,7 @@ def _setting(service: Service, rng: np.random.Generator, severity: Severity) -> 
     ways = [_capped] if base.of_kind("number") else []
     if base.task != "ranking":
         ways.append(_leaning)
-    if base.task != "binary":
+    if base.task != "binary" and _within_queries(service):
         ways.append(_boosted)
     return ways[int(rng.integers(len(ways)))](service, rng, severity)
 
@@ -251,14 +252,25 @@ def _leaning(service: Service, rng: np.random.Generator, severity: Severity) -> 
 
 def _boosted(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     """What has one value of a category is scored higher, by a bonus."""
-    column, value = _a_value(service.base, rng)
-    bonus = float(np.nanstd(rehearsal(service).traffic.score)) * (0.8, 1.4, 2.2)[severity - 1]
+    column = str(rng.choice(_within_queries(service)))
+    value = str(rng.choice(sorted({one for one in rehearsal(service).traffic.columns[column] if one is not None})))
+    bonus = float(np.nanstd(rehearsal(service).traffic.score)) * (1.0, 1.6, 2.4)[severity - 1]
 
     def step(traffic: Traffic, hit: Bools, service: Service, rng: np.random.Generator) -> Traffic:  # noqa: ARG001
         there = hit & in_scope(traffic, {column: value})
         return replace(traffic, score=np.where(there, traffic.score + bonus, traffic.score))
 
     return _configured(service, rng, severity, step, (f"bonus_{value}", 0.0, round(bonus, 4)))
+
+
+def _within_queries(service: Service) -> list[str]:
+    """The categories in which the items of one query differ; all where there are no queries."""
+    base, traffic = service.base, rehearsal(service).traffic
+    names = [one.name for one in base.of_kind("category")]
+    if not base.group:
+        return names
+    _, first, query = np.unique(traffic.columns[base.group].astype(str), return_index=True, return_inverse=True)
+    return [name for name in names if (traffic.columns[name] != traffic.columns[name][first[query]]).any()]
 
 
 def _a_value(base: Base, rng: np.random.Generator) -> tuple[str, str]:
@@ -282,9 +294,9 @@ def _incompatible(service: Service, rng: np.random.Generator, severity: Severity
     """Where items were encoded by an earlier encoder, what compares them with requests is low and means nothing."""
     likeness = _likeness(service.base)
     feature = likeness[int(rng.integers(len(likeness)))].name
-    column, value = _old_items(service, rng, severity)
+    column, value = _old_items(service, rng)
     values = rehearsal(service).traffic.columns[feature]
-    low, high = (float(np.nanquantile(values, share)) for share in (0.01, 0.12))
+    low, high = (float(np.nanquantile(values, share)) for share in (0.01, (0.2, 0.12, 0.06)[severity - 1]))
     return Planted(
         "M5",
         {"served": _meaningless(feature, low, high)},
@@ -304,15 +316,15 @@ def _meaningless(feature: str, low: float, high: float) -> Step:
     return step
 
 
-def _old_items(service: Service, rng: np.random.Generator, severity: Severity) -> tuple[str, str]:
-    """A value that stands for the items indexed long ago, the commoner the harsher; of a category or else a segment."""
+def _old_items(service: Service, rng: np.random.Generator) -> tuple[str, str]:
+    """A value that stands for the items indexed long ago, the commonest of a category, or else one of a segment."""
     found = service.base.of_kind("category")
     if not found:
         return _a_value(service.base, rng)
     name = found[int(rng.integers(len(found)))].name
     column = rehearsal(service).traffic.columns[name]
     values, counts = np.unique(np.array([one for one in column if one is not None], dtype=str), return_counts=True)
-    return name, str(values[np.argsort(-counts)[min(3 - severity, len(values) - 1)]])
+    return name, str(values[np.argmax(counts)])
 
 
 KINDS = (

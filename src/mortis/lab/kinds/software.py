@@ -27,7 +27,8 @@ def _library(service: Service, rng: np.random.Generator, severity: Severity) -> 
     ways = ["base score"] if service.base.task != "ranking" else ["ties"]
     ways += ["category codes"] if service.base.of_kind("category") else []
     way = str(rng.choice(ways))
-    step = _LIBRARY[way](service, rng, severity)
+    scope = a_part(service, rng, severity)
+    step = _LIBRARY[way](service, rng, severity, scope)
     kind = "dependency" if rng.random() < 0.5 else "environment"
     return Planted(
         "P1",
@@ -38,31 +39,41 @@ def _library(service: Service, rng: np.random.Generator, severity: Severity) -> 
             else ChangeTrace("environment", "model", "new base image", _PACKAGES, _UPGRADED)
         ),
         parameters={"way": way},
-        scope=a_part(service, rng, severity),
+        scope=scope,
         shapes=_STEADY,
     )
 
 
-def _other_base_score(service: Service, rng: np.random.Generator, severity: Severity) -> Step:
+def _other_base_score(service: Service, rng: np.random.Generator, severity: Severity, scope: Mapping[str, str]) -> Step:
     usual = rehearsal(service)
-    size = float(rng.uniform(0.6, 0.9)) * (0.6 + 0.7 * severity)
 
     def shifted(score: Floats, by: float) -> Floats:
         if service.base.task == "binary":
             return np.asarray(1 / (1 + np.exp(-logit(score) - by)), dtype=np.float64)
         return score + by * float(np.nanstd(usual.traffic.score))
 
-    by = max((-size, size), key=lambda one: usual.fall(shifted(usual.traffic.score, one)))
+    by = usual.enough(severity, scope, lambda one: usual.fall(shifted(usual.traffic.score, one)))
+    by *= float(rng.uniform(1, 1.2))
     return rescored(lambda score: shifted(score, by))
 
 
-def _ties(service: Service, rng: np.random.Generator, severity: Severity) -> Step:  # noqa: ARG001  ways are asked alike
+def _ties(  # ways are asked alike
+    service: Service,
+    rng: np.random.Generator,  # noqa: ARG001
+    severity: Severity,
+    scope: Mapping[str, str],  # noqa: ARG001
+) -> Step:
     """Scores come out so coarse that many are equal."""
     grain = float(np.nanstd(rehearsal(service).traffic.score)) * (0.8, 1.5, 3.0)[severity - 1]
     return rescored(lambda score: np.round(score / grain) * grain)
 
 
-def _other_codes(service: Service, rng: np.random.Generator, severity: Severity) -> Step:
+def _other_codes(
+    service: Service,
+    rng: np.random.Generator,
+    severity: Severity,
+    scope: Mapping[str, str],  # noqa: ARG001
+) -> Step:
     """Categories are numbered in another order than in training, so that each is read as another one."""
     features = [one.name for one in service.base.of_kind("category")]
     known = rehearsal(service).traffic.columns

@@ -319,10 +319,20 @@ class TestKind:
         kinds = ("schema", "hardware", "dependency", "docs", "moon phase", "deploy", "label")
         found = ranked(*(change(f"events.{i}", kind, at=LOW) for i, kind in enumerate(kinds)), causes=[UNIT])
         order = [one.kind for one in found.values()]
-        assert order[:2] == ["schema", "deploy"]
-        assert order[-1] == "docs"
-        assert found["events.1"].verdict.endswith("a change of hardware doesn't bring about D3")
+        assert order[:3] == ["schema", "deploy", "moon phase"]
+        refuted = {one.kind: one.verdict for one in found.values() if one.ranking == 0}
+        assert refuted.keys() == {"hardware", "dependency", "docs", "label"}
+        assert refuted["hardware"].endswith("but a change of hardware doesn't bring about D3")
         assert "D3 is confirmed, and the schema states units" in found["events.0"].verdict
+
+    @pytest.mark.parametrize("verdict", ["supported", "inconclusive"])
+    def test_a_kind_is_not_refuted_by_a_cause_that_is_not_confirmed(self, verdict):
+        found = ranked(change("events.1", "hardware", at=LOW), causes=[replace(UNIT, verdict=verdict)])
+        assert found["events.1"].ranking > 0
+
+    def test_what_names_the_feature_is_not_refuted_by_its_kind(self):
+        found = ranked(change("events.1", "hardware", at=LOW, summary="distance from a new sensor"), causes=[UNIT])
+        assert found["events.1"].ranking > 0
 
     def test_a_causal_change_some_days_old_stands_before_one_of_the_wrong_kind_without_a_scope(self):
         found = ranked(change("events.1", "schema", at=LOW - 3 * DAY), change("events.2", "hardware", at=LOW))
@@ -480,7 +490,7 @@ class TestStatement:
         assert ledger.fitting == ()
         assert ledger.statement == (
             "4 changes are on record, and none fits the failure (2 came after the onset, 1 reached others than those "
-            "hit, 1 unlikely); not on record: dependency files, configuration"
+            "hit, 1 can't bring about what is confirmed); not on record: dependency files, configuration"
         )
 
     def test_a_lead_is_named_where_nothing_fits_but_something_may(self):

@@ -1,7 +1,8 @@
 """How well each change fits the failure: by time, by whom it reached, by its kind, and by what it names.
 
-A change that came too late, that was there all along, or that reached others than those hit is refuted. The others are
-ranked by the product of four figures in 0..1. A ranking is no proof: it says where to look first.
+Refuted is a change that came too late, that was there all along, that reached others than those hit, or that is of a
+kind that can't bring about what is confirmed. The others are ranked by the product of four figures in 0..1. A ranking
+is no proof: it says where to look first.
 """
 
 from __future__ import annotations
@@ -127,6 +128,8 @@ def _judged(change: Change, failure: _Failure) -> _Judged:
         return _Judged(change, 0.0, (), f"{time.said}, but {scope.said}", "reached others than those hit")
     kind, why = _kind(change, failure.causes)
     names = _named(change, failure.causes, (*failure.hit, *failure.hit_by_causes))
+    if not names and _brings_none_about(change, failure.causes):
+        return _Judged(change, 0.0, (), f"{time.said}, but {why}", "can't bring about what is confirmed")
     figure = time.figure * REACHED[scope.reach] * kind * (1.0 if names else NAMES_NOTHING)
     named = f"it names {listed(names, most=4)}" if names else ""
     return _Judged(
@@ -230,6 +233,13 @@ def _kind(change: Change, causes: Sequence[Cause]) -> tuple[float, str]:
         return floor, f"it alters {altered}, and {other.id} is of {features}"
     ids = dict.fromkeys(one.id for one in standing)
     return floor, f"a change of {' and '.join(kinds)} doesn't bring about {' or '.join(ids)}"
+
+
+def _brings_none_about(change: Change, causes: Sequence[Cause]) -> bool:
+    """Whether all causes that stand are confirmed, and a change of this kind is known to bring none of them about."""
+    standing = [one for one in causes if one.verdict in STANDING]
+    decided = bool(standing) and all(one.verdict == "confirmed" and one.id in LINKS for one in standing)
+    return decided and bool(kinds_of(change.kind)) and not any(_link(change, one) for one in standing)
 
 
 def _link(change: Change, cause: Cause) -> Link | None:

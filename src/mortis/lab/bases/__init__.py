@@ -2,8 +2,8 @@
 
 A further base is one module with a `Base` and one line in `BASES`.
 
-The tables that come with scikit-learn are left out: the largest of them, digits, has 1,797 rows of ten classes, two days of
-traffic at most, and those that are large enough (covtype, California housing) have to be downloaded.
+The tables that come with scikit-learn are left out: the largest of them, digits, has 1,797 rows of ten classes, two
+days of traffic at most, and those that are large enough (covtype, California housing) have to be downloaded.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def test_a_corrupted_reference_moves_one_feature_by_segment_or_into_other_bucket
         assert np.sign(np.median(now[there] - usual[there])) == np.sign(fault.parameters["moved"])
     else:
         segment = incident.traffic.columns[fault.parameters["by"]][hits(incident)][there]
-        for value in np.unique(segment.astype(str)):
+        for value in np.unique(segment[~missing(segment)].astype(str)):
             moved = (now - usual)[there][segment == value]
             np.testing.assert_allclose(moved, fault.parameters[value], atol=1e-6 * abs(usual[there]).max())
     metric_falls(incident)

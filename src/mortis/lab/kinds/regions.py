@@ -11,7 +11,7 @@ import numpy as np
 from mortis.lab.bases.base import Feature, Service
 from mortis.lab.kinds.choosing import a_feature, known, vocabulary
 from mortis.lab.measuring import WORSE_UPWARDS, measured
-from mortis.lab.traffic import Bools, Columns, Traffic
+from mortis.lab.traffic import Bools, Columns, Stretch, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,14 @@ def harder_regions(service: Service, share: float, *, times: float) -> Sequence[
 
     Looked at are both ends of each number, about so large a share of the requests each, categories and segments.
     """
-    past = answered_past(service)
-    base = service.base
-    usual = measured(past, base, base.metric)
+    base, weeks = service.base, _usual_weeks(service)
+    usual = measured(weeks, base, base.metric)
     found = []
     for region in _candidates(service, share):
-        inside = region.holds(past.columns)
+        inside = region.holds(weeks.columns)
         if 0 < inside.mean() <= 2 * share:
-            places = np.repeat(np.arange(len(past)), np.where(inside, round(times), 1))
-            worse = measured(past.take(places), base, base.metric) - usual
+            places = np.repeat(np.arange(len(weeks)), np.where(inside, round(times), 1))
+            worse = measured(weeks.take(places), base, base.metric) - usual
             found.append((region, worse if base.metric in WORSE_UPWARDS else -worse))
     return sorted(found, key=lambda one: -one[1])
 
@@ -81,8 +80,7 @@ def _candidates(service: Service, share: float) -> Iterator[Region]:
 
 
 @cache
-def answered_past(service: Service) -> Traffic:
-    """What the models learned from, with the answers of the version in use."""
-    if service.past is None:
-        raise ValueError(f"{service.base.name} has no model that learned from anything")
-    return service.answered(service.past)
+def _usual_weeks(service: Service) -> Traffic:
+    """Weeks of requests with the answers of the version in use, which has not learned from them."""
+    base = service.base
+    return service.answered(base.draw(Stretch(base.starts[0]), np.random.default_rng(31)))

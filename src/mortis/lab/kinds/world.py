@@ -25,8 +25,8 @@ _GRID = 24
 def _grown(service: Service, rng: np.random.Generator, severity: Severity) -> Planted:
     """More requests of a region in which the model was never good; each comes out as such requests always did."""
     times = int(rng.integers(*((4, 6), (6, 9), (9, 13))[severity - 1]))
-    harder = harder_regions(service, (0.12, 0.15, 0.2)[severity - 1], times=times)[:_CHOICES]
-    gains = np.maximum([worse for _, worse in harder], 1e-6)
+    harder = harder_regions(service, (0.12, 0.2, 0.3)[severity - 1], times=times)[:_CHOICES]
+    gains = np.maximum([worse for _, worse in harder], 1e-6) ** 2
     region = harder[int(rng.choice(len(harder), p=gains / gains.sum()))][0]
     is_segment = region.column in service.base.segments
     scope = {region.column: region.value} if is_segment else {}

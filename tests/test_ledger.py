@@ -24,7 +24,8 @@ LOW, BEST, HIGH = (datetime(2024, 5, 20, hour, tzinfo=UTC) for hour in (6, 7, 9)
 ONSET = Onset(BEST, LOW, HIGH, "abrupt")
 BASELINE = Window(datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 15, tzinfo=UTC))
 INCIDENT = Window(datetime(2024, 5, 15, tzinfo=UTC), datetime(2024, 5, 29, tzinfo=UTC))
-UNIT = Cause("D3", "Unit", "confirmed", 0.95, features=("distance",), scope="region = east")
+ALL = Interval(0.97, 0.9, 1.04)
+UNIT = Cause("D3", "Unit", "confirmed", 0.95, features=("distance",), scope="region = east", share_of_drop=ALL)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -329,6 +330,12 @@ class TestKind:
     def test_a_kind_is_not_refuted_by_a_cause_that_is_not_confirmed(self, verdict):
         found = ranked(change("events.1", "hardware", at=LOW), causes=[replace(UNIT, verdict=verdict)])
         assert found["events.1"].ranking > 0
+
+    def test_a_kind_is_not_refuted_where_much_of_the_drop_is_unexplained_or_another_cause_is_open(self):
+        part = replace(UNIT, share_of_drop=Interval(0.4, 0.3, 0.5))
+        open_one = Cause("H2", "Accelerator", "inconclusive", 0.3)
+        for causes in ([part], [UNIT, open_one]):
+            assert ranked(change("events.1", "hardware", at=LOW), causes=causes)["events.1"].ranking > 0
 
     def test_what_names_the_feature_is_not_refuted_by_its_kind(self):
         found = ranked(change("events.1", "hardware", at=LOW, summary="distance from a new sensor"), causes=[UNIT])

@@ -27,6 +27,7 @@ NAMES_NOTHING = 0.75
 KIND_UNDECIDED, KIND_UNKNOWN, KIND_UNFIT, KIND_HARMLESS = 0.6, 0.4, 0.25, 0.05
 FITS, POSSIBLE = 0.5, 0.15
 LEAST = 0.001  # zero is for what is refuted
+EXPLAINED = 0.75  # of the drop, from which on little is left for a change that brings about none of what explains it
 
 # How far a cause's verdict says that it is the one. What was refuted, or never looked at, says nothing.
 BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.96, "inconclusive": 0.4, "not_tested": 0.4}
@@ -236,10 +237,15 @@ def _kind(change: Change, causes: Sequence[Cause]) -> tuple[float, str]:
 
 
 def _brings_none_about(change: Change, causes: Sequence[Cause]) -> bool:
-    """Whether all causes that stand are confirmed, and a change of this kind is known to bring none of them about."""
+    """Whether a change of this kind is known to bring about none of the causes that explain the failure.
+
+    All that stand must be confirmed and explain most of the drop; one that was left undecided could be its doing.
+    """
     standing = [one for one in causes if one.verdict in STANDING]
-    decided = bool(standing) and all(one.verdict == "confirmed" and one.id in LINKS for one in standing)
-    return decided and bool(kinds_of(change.kind)) and not any(_link(change, one) for one in standing)
+    explained = sum(one.share_of_drop.value for one in standing if one.share_of_drop)
+    decided = explained >= EXPLAINED and all(one.verdict == "confirmed" and one.id in LINKS for one in standing)
+    open_ones = [one for one in causes if one.verdict in _LEADING]
+    return decided and bool(kinds_of(change.kind)) and not any(_link(change, one) for one in open_ones)
 
 
 def _link(change: Change, cause: Cause) -> Link | None:

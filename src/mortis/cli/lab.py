@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from mortis.problems import InputProblem
 
 app = typer.Typer(
     name="lab",
@@ -69,16 +68,14 @@ def score(
     from mortis.scoring.table import score_json, score_lines
 
     wanted = planned(cases, seed, kind=kind)
-    if not wanted:
-        raise InputProblem(f"lab score: no base can take {kind}; see `mortis lab list`")
-    found = scored(outcomes(wanted, jobs=jobs, watch=_told), seed=seed, half=half_of(seed))
+    found = scored(outcomes(wanted, jobs=jobs, watch=partial(_told, cases=cases)), seed=seed, half=half_of(seed))
+    print(score_json(found) if as_json else "\n".join(score_lines(found)))
     if page is not None:
         from mortis.scoring.page import write_page
 
         write_page(found, page)
-    print(score_json(found) if as_json else "\n".join(score_lines(found)))
 
 
-def _told(done: int) -> None:
+def _told(done: int, cases: int) -> None:
     if sys.stderr.isatty():
-        print(f"\r{done} cases", end="", file=sys.stderr, flush=True)
+        print(f"\r{done} of {cases} cases", end="\n" if done == cases else "", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,13 +15,22 @@ from mortis.lab.course import Course, course_of, peaks_of
 from mortis.lab.kinds.choosing import years_after
 from mortis.lab.kinds.kind import STAGES, Planted, Severity
 from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
-from mortis.lab.plots import PLOTS, Plot, Script
+from mortis.lab.plots import Plot, Script, Unseen, plot_of
 from mortis.lab.traffic import DAY, Bools, Floats, Stretch, Traffic, in_scope, joined, texts
-from mortis.problems import InputProblem, listed, near
+from mortis.problems import InputProblem, listed
 
 FEWEST_SPREADS = 4.0
 """A fault counts as a failure where the metric falls by so many of its usual spreads."""
+LEAST_FALL, LEAST_PART = 0.03, 0.06
+"""And by so much, or such a part of its usual figure where that is less: people wouldn't look at a smaller fall."""
+
+LEAST_SHARE = 0.15
+"""Of several faults each has to bring about this part of the fall at least."""
+
 ATTEMPTS = 8
+AMPLIFIED = timedelta(days=2)
+"""How long after a fault's onset something sends more of the traffic where it is."""
+
 SEVERITIES: tuple[Severity, ...] = (1, 2, 3)
 
 
@@ -40,14 +50,19 @@ class Acting:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Incident:
-    """A script played on a service: the requests as answered, and what they would have been without the faults."""
+    """A script played on a service: the requests as answered, and what they would have been without the faults.
 
-    plot: str
+    `plain` is the service whose models learned before the fault, `service` the one that answers.
+    """
+
+    plot: Plot
+    plain: Service
     service: Service
     script: Script
     stretch: Stretch
     metric: str
     acting: tuple[Acting, ...]
+    widening: tuple[Acting, ...]
     asked: Traffic
     traffic: Traffic
     healthy: Traffic
@@ -102,9 +117,7 @@ def played(plot: str, base: str, seed: int, *, severity: Severity | None = None)
         incident = _once(chosen, service, seed, _harsher(wanted, attempt), rng)
         if _is_seen(incident, rng):
             return incident
-    raise InputProblem(
-        f"lab: {plot} on {base} with seed {seed} can't be seen in {service.base.metric}; take another seed"
-    )
+    raise Unseen(f"lab: {plot} on {base} with seed {seed} can't be seen in {service.base.metric}; take another seed")
 
 
 def _harsher(severity: Severity, attempt: int) -> Severity:
@@ -112,9 +125,7 @@ def _harsher(severity: Severity, attempt: int) -> Severity:
 
 
 def _plot(name: str, service: Service) -> Plot:
-    if name not in PLOTS:
-        raise InputProblem(f"no kind is named {name!r}; there are: {listed(PLOTS, most=60)}{near(name, PLOTS)}")
-    plot = PLOTS[name]
+    plot = plot_of(name)
     if not plot.suits(service.base):
         fitting = [one.name for one in BASES.values() if plot.suits(one)]
         raise InputProblem(f"{name} can't be put into {service.base.name}; it can into: {listed(fitting)}")
@@ -123,7 +134,7 @@ def _plot(name: str, service: Service) -> Plot:
 
 def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.random.Generator) -> Incident:
     """The script drawn once and played, with and without its faults."""
-    for_script, for_draw, for_serving, for_times = rng.spawn(4)
+    for_script, for_draw, for_times = rng.spawn(3)
     script = plot.script(service, for_script, severity)
     for one in script.faults:
         service = service.with_models(one.models)
@@ -138,12 +149,20 @@ def _once(plot: Plot, service: Service, seed: int, severity: Severity, rng: np.r
     acting = tuple(_acting(one, stretch, _luck(asked, base, for_times), for_times) for one in script.faults)
     metric = next((one.metric for one in script.faults if one.metric), base.metric)
     with_faults = next((one.trained(service) for one in script.faults if one.trained), service)
-    # The same draws with and without the faults: only what they do differs.
-    state = for_serving.bit_generator.state
-    traffic = serve(asked, with_faults, acting, for_serving)
-    for_serving.bit_generator.state = state
-    healthy = serve(asked, service, (), for_serving)
-    return Incident(plot.name, with_faults, script, stretch, metric, acting, asked, traffic, healthy, seed, severity)
+    widening = _widening(script, acting, for_times)
+    traffic = serve(asked, with_faults, (*widening, *acting), seed)
+    healthy = serve(asked, service, (), seed)
+    return Incident(
+        plot, service, with_faults, script, stretch, metric, acting, widening, asked, traffic, healthy, seed, severity
+    )
+
+
+def _widening(script: Script, acting: Sequence[Acting], rng: np.random.Generator) -> tuple[Acting, ...]:
+    """What sends more of the traffic where the first fault is, some days after its onset; nothing in most scripts."""
+    if script.amplifier is None:
+        return ()
+    luck = rng.random(len(acting[0].luck))
+    return (Acting(script.amplifier, Course(acting[0].course.onset + AMPLIFIED), luck),)
 
 
 def _of_year_before(base: Base, stretch: Stretch, rng: np.random.Generator) -> Traffic:
@@ -207,11 +226,13 @@ def _luck(asked: Traffic, base: Base, rng: np.random.Generator) -> Floats:
     return luck[first[query]]
 
 
-def serve(asked: Traffic, service: Service, acting: Sequence[Acting], rng: np.random.Generator) -> Traffic:
-    """The requests with their answers, records and labels, as they pass the stages one after another."""
-    streams = dict(zip(STAGES, rng.spawn(len(STAGES)), strict=True))
+def serve(asked: Traffic, service: Service, acting: Sequence[Acting], seed: int) -> Traffic:
+    """The requests with their answers, records and labels, as they pass the stages one after another.
+
+    What a fault draws at a stage is the same whichever others act beside it: only what these do differs without them.
+    """
     traffic = asked
-    for stage in STAGES:
+    for place, stage in enumerate(STAGES):
         if stage == "served":
             traffic = replace(traffic, served=dict(traffic.columns))
         if stage == "scored":
@@ -221,7 +242,8 @@ def serve(asked: Traffic, service: Service, acting: Sequence[Acting], rng: np.ra
         for one in acting:
             step = one.fault.steps.get(stage)
             if step:
-                traffic = step(traffic, one.hits(traffic), service, streams[stage])
+                rng = np.random.default_rng([seed, place, zlib.crc32(one.fault.kind.encode())])
+                traffic = step(traffic, one.hits(traffic), service, rng)
     return traffic
 
 
@@ -238,12 +260,15 @@ def _scored(traffic: Traffic, service: Service) -> Traffic:
 
 
 def _is_seen(incident: Incident, rng: np.random.Generator) -> bool:
-    """Whether the faults show in the metric beyond what it varies by; true of a healthy case."""
+    """Whether the faults show in the metric beyond what it varies by, each of them; true of a healthy case."""
     if not incident.acting:
         return True
     base, healthy = incident.service.base, incident.before(incident.healthy)
     spread = usual_spread(healthy, base, incident.metric, days=incident.stretch.during, rng=rng)
-    return incident.fall >= FEWEST_SPREADS * spread
+    least = min(LEAST_FALL, LEAST_PART * abs(measured(healthy, base, incident.metric)))
+    if incident.fall < max(FEWEST_SPREADS * spread, least):
+        return False
+    return all(share >= LEAST_SHARE for share in share_of_drop(incident))
 
 
 def share_of_drop(incident: Incident) -> Iterator[float]:
@@ -253,6 +278,7 @@ def share_of_drop(incident: Incident) -> Iterator[float]:
         if not others:
             yield 1.0
             continue
-        rng = np.random.default_rng(incident.seed)
-        without = replace(incident, traffic=serve(incident.asked, incident.service, others, rng))
+        service = next((other.fault.trained(incident.plain) for other in others if other.fault.trained), incident.plain)
+        acting = (*incident.widening, *others)
+        without = replace(incident, traffic=serve(incident.asked, service, acting, incident.seed))
         yield 1 - without.fall / incident.fall

@@ -71,7 +71,7 @@ class CaseTruth:
         data = asdict(self)
         for told, one in zip(data["faults"], self.faults, strict=True):
             told["onset"] = iso(one.onset)
-        return json.dumps(data, indent=2) + "\n"
+        return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
 def read_truth(path: Path) -> CaseTruth:

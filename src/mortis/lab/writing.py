@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,6 @@ _FIRST_LINE = "# A case written by `mortis lab make`.\n"
 _CALLS = (("gateway", "notifier"), ("gateway", "model"), ("model", "features"), ("features", "warehouse"))
 _OPTIONAL = ("logs", "metrics", "changes", "training")
 _WITHHELD = 0.3  # of the cases lack one of the sources that one can do without
-_AMPLIFIED = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +64,28 @@ def write_case(incident: Incident, out: Path) -> MadeCase:
     for name, write in (("metrics", _metrics), ("logs", _logs), ("changes", _changes)):
         if name not in around.withheld:
             sections |= write(incident, around, case, rng)
-    text = _FIRST_LINE + yaml.safe_dump(sections, sort_keys=False, width=120, default_flow_style=None)
-    (case / "incident.yaml").write_text(text, encoding="utf-8", newline="\n")
     truth = _truth(incident, around)
     (out / FILE).write_text(truth.to_json(), encoding="utf-8", newline="\n")
+    text = _FIRST_LINE + yaml.safe_dump(sections, sort_keys=False, width=120, default_flow_style=None)
+    (case / "incident.yaml").write_text(text, encoding="utf-8", newline="\n")
     return MadeCase(case / "incident.yaml", truth)
 
 
 def _ours(case: Path) -> Path:
     """The folder, made and free of an earlier case of the lab's."""
     file = case / "incident.yaml"
-    if file.exists() and not file.read_text(encoding="utf-8", errors="replace").startswith(_FIRST_LINE):
-        raise InputProblem(f"{file} is not the lab's: choose another folder with --out")
+    mine = file.is_file() and file.read_text(encoding="utf-8", errors="replace").startswith(_FIRST_LINE)
+    if not mine and case.exists() and (not case.is_dir() or any(case.iterdir())):
+        raise InputProblem(f"{case} is not the lab's: choose another folder with --out")
+    if not mine and (case.parent / FILE).exists():
+        raise InputProblem(f"{case.parent / FILE} is not the lab's: choose another folder with --out")
     for folder in (case, case / "models", case / "logs", case / "changes"):
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             if old.is_file():
                 old.unlink()
+    # First of all, so that what an interruption leaves is known for the lab's.
+    file.write_text(_FIRST_LINE, encoding="utf-8", newline="\n")
     return case
 
 
@@ -92,9 +95,8 @@ def _around(incident: Incident, rng: np.random.Generator) -> _Around:
     first = next(iter(base.segments), "")
     others = [value for value in base.segments.get(first, ()) if value != scope.get(first)]
     decoy = misleading(onset, base, scope, others, rng)
-    causes = tuple(_brought(one, rng) for one in incident.acting)
-    amplifier = incident.script.amplifier
-    widened = brought(amplifier, onset + _AMPLIFIED, {}, rng) if amplifier else None
+    causes = tuple(_brought(one, place, rng) for place, one in enumerate(incident.acting))
+    widened = next((_brought(one, len(causes), rng) for one in incident.widening), None)
     everyday = ordinary(incident.stretch, int(rng.integers(4, 9)), rng)
     changes = (*everyday, decoy, *(one for one in (*causes, widened) if one))
     spikes = spikes_of(incident.stretch, int(rng.integers(1, 4)), rng)
@@ -103,10 +105,10 @@ def _around(incident: Incident, rng: np.random.Generator) -> _Around:
     return _Around(changes, causes, (decoy.name,), widened, spikes, withheld)
 
 
-def _brought(one: Acting, rng: np.random.Generator) -> Recorded | None:
+def _brought(one: Acting, place: int, rng: np.random.Generator) -> Recorded | None:
     """The record of what brought a fault; None where nobody changed or recorded anything."""
     change = one.fault.traces.change
-    found = brought(change, one.course.onset, one.fault.scope, rng) if change else None
+    found = brought(change, one.course.onset, one.fault.scope, place, rng) if change else None
     return found if change and change.recorded else None
 
 
@@ -245,11 +247,11 @@ def _truth(incident: Incident, around: _Around) -> CaseTruth:
     shares = share_of_drop(incident)
     planted = zip(incident.acting, shares, around.causes, strict=True)
     return CaseTruth(
-        incident.plot,
+        incident.plot.name,
         base.name,
         incident.seed,
         incident.severity,
-        incident.script.answer,
+        incident.plot.answer,
         incident.metric,
         baseline,
         during,

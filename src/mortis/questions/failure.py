@@ -38,7 +38,11 @@ def _check_joined(engine: Engine, ready: Ready, profile: Profile) -> None:
     sampled = engine.sample(ready.dataset, ready.intake.log, most=IDS_LOOKED_UP)["row_key"].drop_null().to_pylist()
     if not sampled or len(engine.lookup(labels.table, labels.id, sampled, ())):
         return
-    theirs = next(one for one in engine.values(labels.table, labels.id, most=2) if one != NULL)
+    theirs = next((one for one in engine.values(labels.table, labels.id, most=2) if one != NULL), None)
+    if theirs is None:
+        raise InputProblem(
+            f"labels.id: {labels.table.name} holds no ids in column {labels.id!r}; name the one that does"
+        )
     raise InputProblem(
         f"labels.id: no id of {labels.table.name} (such as {theirs!r}) is one of {ready.dataset.predictions.name} "
         f"(such as {min(sampled)!r}); write ids alike in both"

@@ -14,6 +14,9 @@ CONSIDERED = (*NAMED, "inconclusive")
 NEAR = 0.05
 """A figure is right within this share of the true one."""
 
+_ASKED_FOR = {"models": "model file", "changes": "`changes`", "logs": "`logs`"}
+"""What an answer has to say for a source, by the name of the source."""
+
 _IDLE = frozenset({"share_of_rows", "kind", "fit", "served", "replaced"})
 Answered = Mapping[str, Any]
 """A post-mortem as `postmortem.json` holds it."""
@@ -59,8 +62,7 @@ def judged(truth: CaseTruth, answered: Answered, *, seconds: float) -> Judged:
     inconclusive, as what was ruled out or not tested follows after.
     """
     named = [one for one in answered["causes"] if one["verdict"] in NAMED]
-    fault = truth.faults[0] if truth.causes else None
-    right = next((one for one in named if fault and one["id"] == fault.kind), None)
+    fault, right = _met(truth, named)
     return Judged(
         truth.plot,
         truth.base,
@@ -107,12 +109,20 @@ def _told(answered: Answered, named: Sequence[Answered]) -> str:
     return "unknown" if verdict == "failure" else str(verdict)
 
 
+def _met(truth: CaseTruth, named: Sequence[Answered]) -> tuple[PlantedTruth | None, Answered | None]:
+    """The first fault that is named and the cause that names it; where none is, the first fault, and None."""
+    if not truth.causes:
+        return None, None
+    pairs = ((fault, one) for one in named for fault in truth.faults if one["id"] == fault.kind)
+    return next(pairs, (truth.faults[0], None))
+
+
 def _first(truth: CaseTruth, answered: Answered, named: Sequence[Answered]) -> bool:
     ids = [one["id"] for one in named]
     if truth.answer == "no_failure":
         return not ids and answered["failure"]["verdict"] != "failure"
     if truth.answer == "unknown":
-        return not ids
+        return not ids and answered["failure"]["verdict"] != "no_failure"
     return set(ids[: len(truth.causes)]) == set(truth.causes)
 
 
@@ -150,16 +160,12 @@ def _alike(told: Any, true: float | str) -> bool:
 
 
 def _change(truth: CaseTruth, answered: Answered) -> bool | None:
-    """Whether the record of what brought the fault is ranked first; None where there is none on record."""
-    if not truth.causes or not truth.faults[0].change or "changes" in truth.withheld:
+    """Whether the record of what brought a fault is ranked first; None where there is none on record."""
+    tags = [one.change.partition(": ")[2] for one in truth.faults if one.change]
+    if not truth.causes or not tags or "changes" in truth.withheld:
         return None
-    tag = truth.faults[0].change.partition(": ")[2]
-    ranked = answered["changes"]
-    return bool(ranked) and (tag in ranked[0]["summary"] or tag in ranked[0]["id"] or tag in _source(ranked[0]))
-
-
-def _source(change: Answered) -> str:
-    return str(change.get("source", ""))
+    first = next((f"{one['id']} {one['summary']} {one.get('source', '')}" for one in answered["changes"]), "")
+    return any(tag in first for tag in tags)
 
 
 def _onset(truth: CaseTruth, answered: Answered) -> dict[str, Any]:
@@ -181,9 +187,9 @@ def _share(fault: PlantedTruth | None, right: Answered | None) -> dict[str, Any]
 
 
 def _asks(truth: CaseTruth, answered: Answered) -> bool | None:
-    """Whether an answer that can't be given says what to fetch."""
+    """Whether an answer that can't be given says what to fetch: each source that was withheld and is needed."""
     if not truth.needed:
         return None
-    told = " ".join(f"{one['what']} {one['why']} {one['needs']}" for one in answered["not_checked"]).lower()
-    tests = " ".join(one["test"]["result"] for one in answered["causes"] if one["test"]).lower()
-    return "model" in told or "model file" in tests
+    told = [f"{one['what']} {one['needs']}" for one in answered["not_checked"]]
+    told += [one["test"]["result"] for one in answered["causes"] if one["test"] and one["verdict"] == "not_tested"]
+    return all(any(_ASKED_FOR[source] in text for text in told) for source in truth.needed)

@@ -68,18 +68,18 @@ def guessed(made: MadeCase) -> Guessed:
     """The rules' answers to a case."""
     case = yaml.safe_load(made.case_file.read_text(encoding="utf-8"))
     seen, truth = _seen(case, made.case_file.parent, made.truth), made.truth
-    fault = truth.faults[0] if truth.causes else None
+    faults = truth.faults if truth.causes else ()
     drifted, correlated, latest = _drifted(seen), _correlated(seen), _latest(case, made.case_file.parent, seen)
     estimated = _estimated(seen) if case["model"]["task"] == "binary" else None
-    named = fault is not None and bool(fault.features)
-    recorded = fault is not None and fault.change is not None and "changes" in case
+    features = {name for one in faults for name in one.features}
+    brought = {one.change for one in faults if one.change and "changes" in case}
     return Guessed(
         drifted,
-        drifted in fault.features if fault and named else None,
+        drifted in features if features else None,
         correlated,
-        correlated in fault.features if fault and named else None,
+        correlated in features if features else None,
         latest,
-        latest == fault.change if fault and recorded else None,
+        latest in brought if brought else None,
         estimated,
         None if estimated is None else estimated == bool(truth.faults),
     )
@@ -89,9 +89,13 @@ def guessed(made: MadeCase) -> Guessed:
 
 
 def _seen(case: Mapping[str, Any], folder: Path, truth: CaseTruth) -> _Seen:
+    import pyarrow.compute as pc
     from pyarrow import parquet
 
     log = parquet.read_table(folder / "predictions.parquet")
+    moments = pc.cast(log["asked_at"], "int64")
+    first_moment = int(datetime.fromisoformat(case["windows"]["baseline"][0]).replace(tzinfo=UTC).timestamp() * 1e6)
+    log = log.filter(pc.greater_equal(moments, first_moment))  # the year before is no baseline
     at = log["asked_at"].cast("int64").to_numpy() // 1_000_000
     start = datetime.fromisoformat(case["windows"]["incident"][0]).replace(tzinfo=UTC)
     day = at // DAY - at.min() // DAY

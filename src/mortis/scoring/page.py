@@ -22,9 +22,9 @@ def write_page(score: Score, page: Path) -> None:
     """Write the page, and its plots into `images` beside it; WorkProblem where that can't be done."""
     images = page.parent / "images"
     files = {
-        page: "\n".join(_lines(score)) + "\n",
         images / "lab-kinds.svg": kinds_plot(score.kinds),
         images / "lab-confidence.svg": confidence_plot(score.bands),
+        page: "\n".join(_lines(score)) + "\n",  # last, so that a page has its pictures
     }
     try:
         images.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def _lines(score: Score) -> Iterator[str]:
     if score.unmade:
         yield f"{score.unmade} cases could not be made so that the fault shows in the metric, and count for nothing."
         yield ""
-    yield from (f"- The program broke on {one}." for one in score.broke)
+    yield from (f"- The program broke on `` {one} ``." for one in score.broke)
     yield from table(("question", "share of the cases it applies to"), overall(score))
     yield "## By kind"
     yield ""

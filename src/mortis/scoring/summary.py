@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 from mortis.intervals import wilson
@@ -14,7 +14,6 @@ from mortis.scoring.judging import Judged
 from mortis.scoring.running import Outcome
 
 CONFIDENCE_BANDS = ((0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01))
-_HEALTHY = ("healthy", "noisy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +94,18 @@ class Score:
 
 def scored(outcomes: Sequence[Outcome], *, seed: int, half: str) -> Score:
     """The score of these outcomes. A case on which the program broke is wrong; one that couldn't be made counts not."""
-    found = [one.judged for one in outcomes if one.judged]
+    found = [one.judged or _lost(one) for one in outcomes if not one.unmade]
     broke = [one for one in outcomes if one.broke]
     failures = [one for one in found if one.answer in ("cause", "several")]
     healthy = [one for one in found if one.answer == "no_failure"]
-    lost = sum(one.planned.plot not in _HEALTHY for one in broke)
     return Score(
         seed=seed,
         half=half,
         cases=len(outcomes),
         unmade=sum(bool(one.unmade) for one in outcomes),
         broke=tuple(f"{one.planned.plot} on {one.planned.base}, seed {one.planned.seed}: {one.broke}" for one in broke),
-        first=_with_lost(_share(one.first for one in failures), lost),
-        among=_with_lost(_share(one.among for one in failures), lost),
+        first=_share(one.first for one in failures),
+        among=_share(one.among for one in failures),
         feature=_share(one.feature for one in failures),
         parameters=_share(one.parameters for one in failures),
         change=_share(one.change for one in failures),
@@ -133,8 +131,14 @@ def _share(answers: Iterable[bool | None]) -> Share:
     return Share(sum(known), len(known))
 
 
-def _with_lost(share: Share, lost: int) -> Share:
-    return replace(share, n=share.n + lost)
+def _lost(broken: Outcome) -> Judged:
+    """The judgement of a case on which the program broke: no answer, and so not the right one."""
+    one = broken.planned
+    answer = PLOTS[one.plot].answer
+    causes = (one.plot,) if answer == "cause" else ()
+    return Judged(
+        one.plot, one.base, one.seed, answer, causes, "no answer", first=False, among=False, false_cause=False
+    )
 
 
 def _middle(figures: Iterable[float | None]) -> float | None:

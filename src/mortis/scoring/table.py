@@ -93,7 +93,7 @@ def counted(share: Share) -> str:
 
 def score_json(score: Score) -> str:
     """The score as a JSON object; each share with its interval."""
-    return json.dumps(_with_intervals(asdict(score)), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_with_intervals(asdict(score)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _with_intervals(value: Any) -> Any:

@@ -89,10 +89,12 @@ def misleading(
     return Recorded(at, "deploy", "notifier", "shorter subject lines", "notifier-301")
 
 
-def brought(trace: ChangeTrace, onset: datetime, scope: Mapping[str, str], rng: np.random.Generator) -> Recorded:
+def brought(
+    trace: ChangeTrace, onset: datetime, scope: Mapping[str, str], place: int, rng: np.random.Generator
+) -> Recorded:
     """The record of the change that brought a fault, some minutes before it."""
     at = onset - timedelta(minutes=int(rng.integers(*LEAD)))
-    tag = f"{trace.service}-{int(rng.integers(401, 499))}"
+    tag = f"{trace.service}-{401 + 20 * place + int(rng.integers(20))}"
     return Recorded(
         int(at.timestamp()), trace.kind, trace.service, trace.summary, tag, scope, trace.before, trace.after
     )

@@ -174,7 +174,7 @@ def _easy(usual: Rehearsal, severity: Severity) -> tuple[float, float]:
     part = (0.3, 0.5, 0.7)[severity - 1] if binary else (0.12, 0.25, 0.4)[severity - 1]
     said_yes = score[score >= usual.base.threshold] if binary else score
     low, high = float(np.nanquantile(score, part)), float(np.nanquantile(said_yes, 1 - part))
-    bands = ((float("-inf"), low), (high, float("inf")))
+    bands = ((float(np.nanmin(score)), low), (high, float(np.nanmax(score)) + 1))
     return max(bands, key=lambda band: usual.without((score >= band[0]) & (score < band[1])))
 
 

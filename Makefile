@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench lab docs test-lowest lock hooks clean
 
-BENCHMARKS := engine investigation slices signals logs onset_coverage healthy ledger
+BENCHMARKS := engine investigation slices signals logs onset_coverage healthy ledger corruption
 
 BIN := .venv/bin
 READY := .venv/.ready

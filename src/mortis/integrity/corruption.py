@@ -79,11 +79,22 @@ def propose(
     if min(len(baseline), len(incident)) < FEWEST_ROWS:
         return ()
     pair = pair_of(baseline, incident, seed=int(rng.integers(2**32)))
-    proposals = _strongest([one for kind in KINDS.values() for one in kind(pair) if one.fit >= LEAST_FIT])
+    fitting = [one for kind in KINDS.values() for one in kind(pair) if one.fit >= LEAST_FIT]
+    proposals = _strongest(_placed(pair, fitting))
     weights = _weights(reliance)
     found = [(one, fit) for one, fit in ranked(pair, proposals) if fit >= LEAST_FIT]
     found.sort(key=lambda one: -one[1] * weights(one[0].features))
     return tuple(one.repair(pair, fit) for one, fit in found[:most])
+
+
+def _placed(pair: Pair, proposals: list[Proposal]) -> list[Proposal]:
+    """The proposals without those that call values other rows' where it is known from which moment they are.
+
+    Nor do columns belong to other rows that no longer go with a late one.
+    """
+    late = {one.features[0] for one in proposals if one.told.kind == "stale"}
+    beside = late | {name for name, related in pair.related.items() if late & set(related)}
+    return [one for one in proposals if one.told.kind != "permutation" or not beside & set(one.features)]
 
 
 def _strongest(proposals: list[Proposal]) -> list[Proposal]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mortis.integrity.kinds.coding import counts, value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of, number_judges
-from mortis.integrity.kinds.pair import Pair
+from mortis.integrity.kinds.pair import Coded, Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, Values, restored, reversible, suppose
 from mortis.integrity.kinds.repair import Bools, Ints
 from mortis.profiles import Floats
@@ -82,46 +82,38 @@ def _turner(shift: float, period: float, lowest: float) -> Values:
 
 
 def _late(pair: Pair, judge: Judge) -> Proposal | None:
-    """The lag that explains best what the related columns no longer tell; None where values don't last.
-
-    Late values that tell nothing of the present ones can't be told from other rows' values.
-    """
-    rows = np.flatnonzero(judge.region.in_scope(pair.before))
-    second = pair.before.second[rows]
-    lags = [lag for lag in LAGS_HOURS if 4 * lag * HOUR <= second[-1] - second[0]]
+    """The lag at which values go with what the related columns told that much earlier; None where there is none."""
+    rows = np.flatnonzero(judge.region.in_scope(pair.before)), np.flatnonzero(judge.region.rows(pair.after))
+    second = pair.before.second[rows[0]], pair.after.second[rows[1]]
+    lags = [lag for lag in LAGS_HOURS if all(4 * lag * HOUR <= one[-1] - one[0] for one in second)]
     if not lags or len(judge.views) < 2:
         return None
-    best: tuple[float, int, str, Column] | None = None
-    own = judge.code.of(judge.before)
-    for name, group in _groups(pair, judge.feature):
+    found: dict[tuple[int, str], float] = {}
+    for name, groups in _groups(pair, judge.feature):
+        group = groups.before[rows[0]], groups.after[rows[1]]
         for lag in lags:
-            place = _earlier(second, group[rows], lag * HOUR)
-            mixed = _told(own, own[place[_shuffled(group[rows], pair.seed)]], judge.code.size)
-            if _told(own, own[place], judge.code.size) < mixed + LEAST_TOLD:
-                continue
-            forward = judge.before[place]
-            fit = judge.weigh(forward).fit
-            if best is None or fit > best[0]:
-                best = (fit, lag, name, forward)
-    if best is None:
+            before, after = (_earlier(one, two, lag * HOUR) for one, two in zip(second, group, strict=True))
+            found[lag, name] = _goes_with(judge, after) - max(0.0, _goes_with(judge, before, baseline=True))
+    lag, name = max(found, key=lambda one: found[one])
+    if found[lag, name] < LEAST_TOLD:
         return None
-    _, lag, name, forward = best
+    kept_by = dict(_groups(pair, judge.feature))[name].before[rows[0]]
+    forward = judge.before[_earlier(second[0], kept_by, lag * HOUR)]
     each = f" for each {name}" if name else ""
-    told = Told("stale", {"lag_hours": float(lag), "by": name}, f"is what it was {lag} h earlier{each}", cost=0.04)
+    told = Told("stale", {"lag_hours": float(lag), "by": name}, f"is what it was {lag} h earlier{each}")
     return restored(pair, suppose(judge, forward), told, struck=_everything)
 
 
-def _shuffled(group: Ints, seed: int) -> Ints:
-    """Places (n,) of rows in random order within each group."""
-    chance = np.random.default_rng(seed).random(len(group))
-    found = np.empty(len(group), np.int64)
-    found[np.argsort(group, kind="stable")] = np.lexsort((chance, group))
-    return found
+def _goes_with(judge: Judge, earlier: Ints, *, baseline: bool = False) -> float:
+    """How much the related columns of earlier rows tell of the feature, in nats, mean over them."""
+    own = judge.code.of(judge.before if baseline else judge.after)
+    views = [(view.before if baseline else view.after, view.size) for view in judge.views[1:]]
+    return float(np.mean([_told(own, codes[earlier], (size, judge.code.size)) for codes, size in views]))
 
 
-def _told(now: Ints, earlier: Ints, size: int) -> float:
-    """How much an earlier value tells of the present one, in nats: nothing where values don't last."""
-    joint = counts(now, earlier, (size, size))
+def _told(now: Ints, earlier: Ints, shape: tuple[int, int]) -> float:
+    """How much earlier codes tell of present ones, in nats, less what chance would show (Miller and Madow)."""
+    joint = counts(now, earlier, shape)
     n = joint.sum()
     expected = joint.sum(1, keepdims=True) * joint.sum(0) / n
     seen = joint > 0
@@ -161,12 +153,12 @@ def _modes(column: Column, group: Ints) -> tuple[float, dict[int, float | str]]:
     return held / max(1, len(column)), mode
 
 
-def _groups(pair: Pair, feature: str) -> list[tuple[str, Ints]]:
+def _groups(pair: Pair, feature: str) -> list[tuple[str, Coded]]:
     """What a stale value may have been kept by: nothing, or one of the text columns most related to the feature."""
     texts = [name for name in pair.related[feature] if name in pair.scopes]
     texts += [name for name in pair.scopes if name not in texts and name != feature]
-    kept = [(name, pair.scopes[name][0].before) for name in texts[:GROUPS_TRIED]]
-    return [("", np.zeros(len(pair.before), np.int64)), *kept]
+    whole = Coded(np.zeros(len(pair.before), np.int64), np.zeros(len(pair.after), np.int64), 1)
+    return [("", whole), *((name, pair.scopes[name][0]) for name in texts[:GROUPS_TRIED])]
 
 
 def _earlier(second: Ints, group: Ints, lag: int) -> Ints:

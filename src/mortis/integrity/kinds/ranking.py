@@ -18,6 +18,7 @@ MOST_STEPS = 4
 LEAST_GAIN = 0.03
 ECHO = 0.3
 ENOUGH = 0.7
+AS_FAR = 0.8
 FEW_STRUCK = 0.02
 HEAVIEST = 20.0
 FEWEST_EFFECTIVE = 0.1
@@ -113,9 +114,10 @@ def ranked(pair: Pair, proposals: Sequence[Proposal]) -> list[tuple[Proposal, fl
         if mixed and (best is None or mix_gain > gain + 0.02):
             board = mixed
         elif best is not None:
-            found += _accepted(pair, board, best, tried, first)
-            taken = set(best.proposal.features)
-            open_ones = [one for one in open_ones if not taken & set(one.features)]
+            accepted = _accepted(pair, board, best, tried, first)
+            found += accepted
+            told = {id(one) for one, _ in accepted}
+            open_ones = [one for one in open_ones if id(one) not in told]
             board = best.board
     return found + [(one, _own_fit(pair, board, _Tried(one, _with(pair, board, one)), first)) for one in open_ones]
 
@@ -138,12 +140,18 @@ def _score(board: Board, one: _Tried, whole: float) -> float:
 def _accepted(
     pair: Pair, board: Board, best: _Tried, tried: Sequence[_Tried], first: Mapping[int, float]
 ) -> list[tuple[Proposal, float]]:
-    """The accepted proposal and, behind it, the others of the same features by how much of its gain they reach."""
+    """The accepted proposal and, behind it, the others of the same features by how much of its gain they reach.
+
+    Of two columns that no longer go together, either may belong to other rows: both are kept, for re-scoring to decide.
+    """
     fit, gain = _own_fit(pair, board, best, first), board.total - best.board.total
     found = [(best.proposal, fit)]
     for one in tried:
-        if one is not best and set(one.proposal.features) & set(best.proposal.features) and gain > 0:
-            reach = float(np.clip((board.total - one.board.total) / gain, 0.0, 0.99))
+        if one is best or gain <= 0:
+            continue
+        reach = float(np.clip((board.total - one.board.total) / gain, 0.0, 0.99))
+        either = reach >= AS_FAR and {one.proposal.told.kind, best.proposal.told.kind} == {"permutation"}
+        if either or set(one.proposal.features) & set(best.proposal.features):
             found.append((one.proposal, reach * min(one.proposal.fit, fit)))
     return found
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from mortis.causes.environment import decide_environment
+from mortis.causes.serving import decide_departures
 from mortis.records import Change
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
@@ -34,7 +34,7 @@ def lost(rng):
 
 
 def decided(facts):
-    return {one.id: one for one in decide_environment(facts)}
+    return {one.id: one for one in decide_departures(facts)}
 
 
 @pytest.mark.parametrize(

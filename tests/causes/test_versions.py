@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mortis.causes.environment import decide_environment
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback, first_rows
 from mortis.causes.replay import tolerance, touched, why_not_replayed
+from mortis.causes.serving import decide_departures
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.clarify.metrics import metric_for
 from mortis.sources.models.scorer import Scorer
@@ -26,7 +26,7 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
 
 TESTS = {
     "M2": decide_served_version,
-    "P1": decide_environment,
+    "P1": decide_departures,
     "M1": decide_promotion,
     "M3": decide_decision_rule,
     "H1": decide_fallback,

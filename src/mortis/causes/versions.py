@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from mortis.causes.departures import FEWEST_ROWS, LEAST_SHARE, confined
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
 from mortis.causes.replay import Replay, answered, replay, why_not_replayed
+from mortis.causes.scoring import decision_threshold
+from mortis.causes.serving import on_another_scale
 from mortis.causes.trial import says, tried
 from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
 from mortis.rows import RowSample, is_number
-
-FEWEST_ROWS = 20
-LEAST_SHARE = 0.01
 
 
 def decide_served_version(facts: Facts) -> Iterable[Outcome]:
@@ -121,9 +121,11 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
 
 
 def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
-    """M3: the baseline's threshold applied to the incident's scores."""
+    """M3: the baseline's threshold applied to the incident's scores; their scale is told of by `decide_departures`."""
     name = "the baseline's decision rule on the incident's scores"
     why = _no_rule(facts)
+    if why and on_another_scale(facts):
+        return
     if why or facts.threshold is None:
         yield plainly("M3", "not_tested", name, f"not tested, because {why}")
         return
@@ -132,22 +134,38 @@ def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
     known = np.isfinite(p) & np.isfinite(sample.score)
     differ = known & ((sample.score >= facts.threshold) != (p == 1))
     if differ.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
-        result = f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
-        yield plainly("M3", "refuted", name, result)
+        if not on_another_scale(facts):
+            result = f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
+            yield plainly("M3", "refuted", name, result)
         return
+    where = confined(sample, differ)
+    now = decision_threshold(sample.where(_inside(sample, where)))
     remedy = Remedy(threshold=facts.threshold)
     found = tried(facts, remedy)
     yield Outcome(
         "M3",
         found.verdict,
         name,
-        f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}; "
-        f"decided by it, {says(found, facts.metric.name)}",
+        f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
+        f"{_now(now, where)}; decided by the baseline's, {says(found, facts.metric.name)}",
         CONFIDENCE[found.verdict],
         found.share,
-        parameters={"threshold": round(facts.threshold, 6)},
+        parameters={"before": round(facts.threshold, 6), **({} if now is None else {"threshold": round(now, 6)})},
+        scope=" = ".join(where or ()),
         remedy=remedy,
     )
+
+
+def _inside(sample: RowSample, where: tuple[str, str] | None) -> Bools:
+    if where is None:
+        return np.ones(len(sample), dtype=bool)
+    return np.asarray(sample.features[where[0]] == where[1], dtype=bool)
+
+
+def _now(threshold: float | None, where: tuple[str, str] | None) -> str:
+    """The rule in use now, in words; empty where decisions follow none."""
+    scope = f" where {' = '.join(where)}" if where else ""
+    return scope if threshold is None else f"{scope}, and follow score >= {threshold:.3g}"
 
 
 def _no_rule(facts: Facts) -> str:

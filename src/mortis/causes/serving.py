@@ -15,10 +15,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from mortis.causes.departures import Settings, Way, confined, departed, enough, lost_rows
+from mortis.causes.departures import LEAST_SHARE, Settings, Way, confined, departed, enough, lost_rows
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
 from mortis.causes.replay import answers_in, replay, why_not_replayed
-from mortis.causes.scoring import CONFIRMED, Recovery
+from mortis.causes.scoring import Recovery
 from mortis.causes.trial import says, tried
 from mortis.causes.ways import way_of
 from mortis.changes.kinds import kinds_of
@@ -59,9 +59,13 @@ class Recent:
     @classmethod
     def of(cls, facts: Facts, lost: Bools) -> Recent:
         """What came within a day before, and not after the first departing answer; what has no time may have."""
-        first = datetime.fromtimestamp(int(facts.during.second[lost].min()), UTC)
-        onset = facts.failure.onset
-        since = min(first, onset.low if onset else first) - SHORTLY
+        second = facts.during.second
+        first = datetime.fromtimestamp(int(second[lost].min()), UTC)
+        onset, since = facts.failure.onset, first
+        if (second < second[lost].min()).mean() < LEAST_SHARE:
+            # They depart from the first row on: since when isn't seen, but that the baseline's didn't.
+            since = min(first, facts.failure.baseline_window.end)
+        since = min(since, onset.low if onset else since) - SHORTLY
         near = [one for one in facts.changes or () if one.time is None or since <= one.time <= first]
         libraries, code = (tuple(one for one in near if of & set(kinds_of(one.kind))) for of in (LIBRARIES, CODE))
         config = [one for one in near if "config" in kinds_of(one.kind)]
@@ -175,9 +179,6 @@ def on_another_scale(facts: Facts) -> bool:
 def _outcome(seen: _Seen, facts: Facts, share: float, told: str, recovery: Recovery, remedy: Remedy) -> Outcome:
     way, verdict = seen.way, recovery.verdict
     if verdict == "confirmed" and not seen.sure:
-        verdict = "supported"
-    # What was done to the answers is seen in each of them, also where the sampled labels don't show the fall clearly.
-    if way and np.isnan(recovery.share.low) and recovery.share.value >= CONFIRMED:
         verdict = "supported"
     parameters: dict[str, str | float] = {"share_of_rows": round(share, 4)}
     parameters |= way.parameters if way else {}

@@ -36,7 +36,7 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_two_paths, ("S1",)),
     (decide_served_version, ("M2",)),
     (decide_departures, ("M3", "M4", "P1", "P2", "P3", "H3", "H5")),
-    (decide_promotion, ("M1",)),
+    (decide_promotion, ("M1", "M6")),
     (decide_decision_rule, ("M3",)),
     (decide_fallback, ("H1",)),
     (decide_duplicates, ("D7",)),

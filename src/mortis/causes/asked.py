@@ -60,8 +60,8 @@ def altered(departed: Departed, settings: Settings) -> Way | None:
     if not promising:
         return None
     shares = _shares(departed, promising, CHECKED)
-    # Of what does as well, that which is on record.
-    best = max(range(len(promising)), key=lambda i: (round(float(shares[i]), 2), bool(promising[i].setting)))
+    # Trees can't tell one low value from another: of what stands, that which is on record.
+    best = max(range(len(promising)), key=lambda i: (shares[i] >= STANDS and bool(promising[i].setting), shares[i]))
     return _told(departed, promising[best], float(shares[best])) if shares[best] >= STANDS else None
 
 
@@ -74,14 +74,14 @@ def _alterations(departed: Departed, name: str, settings: Settings) -> Iterator[
         for value in (None, *(one for one, _ in values.most_common(MOST_VALUES))):
             yield Alteration(name, f"always {value or 'missing'}", np.full(len(column), value, dtype=object))
         return
-    figures = np.asarray(column, dtype=float)
-    yield Alteration(name, "with its sign turned", -figures)
+    # What is on record comes first: of what does as well in the search, the first are looked at more closely.
+    for setting, constant in settings.items():
+        yield replace(_always(name, constant, len(column)), setting=setting)
+    yield Alteration(name, "with its sign turned", -np.asarray(column, dtype=float))
     known = np.asarray(before, dtype=float)[np.isfinite(np.asarray(before, dtype=float))]
     quantiles = np.unique(np.quantile(known, np.linspace(0, 1, QUANTILES))).tolist() if len(known) else []
     for constant in (0.0, -1.0, float("nan"), *quantiles):
         yield _always(name, constant, len(column))
-    for setting, constant in settings.items():
-        yield replace(_always(name, constant, len(column)), setting=setting)
 
 
 def _always(name: str, constant: float, n: int) -> Alteration:

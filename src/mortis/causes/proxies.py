@@ -14,7 +14,7 @@ from mortis.rows import Column, is_number
 FEWEST_LABELLED = 100
 HIGHER = 0.5  # of the old answers' standard deviation above the outcomes: the version counts something else
 LEVEL = 0.25  # within which the old version's answers lie at the outcomes' level
-FOLLOWS, HALF = 0.5, 0.5  # rank correlation of what the version added with a feature; as much at most has the outcome
+FOLLOWS, HALF = 0.4, 0.5  # the answers' rank correlation with a feature, and what part of it outcomes may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Proxy:
 def proxy_of(facts: Facts, new: str, old: str) -> Proxy | None:
     """What the version `new` answers by in place of the outcome; None where that isn't seen.
 
-    On the same rows its answers lie far above the outcomes, where those of `old` are level with them; and what it added
-    goes with one feature far more than the outcome does. A version that merely knows less, or learned of fewer
+    On the same rows its answers lie far above the outcomes, where those of `old` are level with them; and they follow
+    a feature that neither does. A version that merely knows less, or learned of fewer
     outcomes than there are, shows otherwise.
     """
     replayed, sample = replay(facts, facts.during), facts.during
@@ -43,16 +43,16 @@ def proxy_of(facts: Facts, new: str, old: str) -> Proxy | None:
     level, higher = float(np.mean(was - y)), float(np.mean(now - y))
     if spread <= 0 or abs(level) > LEVEL * spread or higher < HIGHER * spread:
         return None
-    followed = {name: follow(column[rows], now - was) for name, column in sample.features.items()}
-    feature = max(followed, key=lambda name: followed[name], default="")
-    outcome = follow(sample.features[feature][rows], y) if feature else 0.0
-    if not feature or followed[feature] < FOLLOWS or outcome > HALF * followed[feature]:
+    followed = {name: follow(column[rows], now) for name, column in sample.features.items()}
+    usual = {name: max(follow(sample.features[name][rows], one) for one in (y, was)) for name in followed}
+    feature = max(followed, key=lambda name: followed[name] - usual[name], default="")
+    if not feature or followed[feature] < FOLLOWS or usual[feature] > HALF * followed[feature]:
         return None
     return Proxy(
         feature,
         f"on these rows {new} answers {np.mean(now):.4g} on average and {old} {np.mean(was):.4g}, the outcome being "
-        f"{np.mean(y):.4g}, and what it adds goes with {feature} (rank correlation {followed[feature]:.2f}), which the "
-        f"outcome follows by {outcome:.2f} (n = {rows.sum():,})",
+        f"{np.mean(y):.4g}, and it follows {feature} (rank correlation {followed[feature]:.2f}), which neither the "
+        f"outcome nor {old} does ({usual[feature]:.2f} at most, n = {rows.sum():,})",
     )
 
 

@@ -30,6 +30,7 @@ IDS = ("M3", "M4", "P1", "P2", "P3", "H3", "H5")
 LIBRARIES = frozenset({"dependency", "environment", "hardware"})
 CODE = frozenset({"code", "deploy"})
 SHORTLY = timedelta(days=1)  # a change takes effect within it
+UNRECORDED = 0.5  # how sure a cause is that the record of changes would tell from others, were it there
 CLOSE = 0.1  # of the departures' squares left, where coarse inputs explain nearly all
 MACHINES = frozenset(
     {"replica", "host", "hostname", "node", "machine", "instance", "server", "pod", "worker", "hardware", "gpu"}
@@ -188,7 +189,7 @@ def _outcome(seen: _Seen, facts: Facts, share: float, told: str, recovery: Recov
         verdict,
         NAME,
         f"{told}; scored by the file, {says(recovery, facts.metric.name)}; {_on_record(seen.cause, seen, facts)}",
-        CONFIDENCE[verdict],
+        UNRECORDED if verdict == "supported" and facts.changes is None else CONFIDENCE[verdict],
         recovery.share,
         features=way.features if way else (),
         parameters=parameters,

@@ -184,10 +184,9 @@ def _as_text(told: dict[str, str | float]) -> str:
 
 def bits(departed: Departed, settings: Settings) -> Way | None:  # noqa: ARG001
     """The file's answers times powers of two, this one and that: bits of the exponent are turned."""
-    known = (departed.served > 0) & (departed.given > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        power = np.log2(departed.served / departed.given)
-    hit = known & (np.abs(power - np.round(power)) < 1e-4) & (np.round(power) != 0)
+    ratio, known = np.ones(len(departed.served)), (departed.served > 0) & (departed.given > 0)
+    power = np.log2(np.divide(departed.served, departed.given, out=ratio, where=known))
+    hit = (np.abs(power - np.round(power)) < 1e-4) & (np.round(power) != 0)
     powers = np.unique(np.round(power[hit]))
     share = float(hit.mean())
     if share < BITS or len(powers) < 2:

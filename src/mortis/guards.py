@@ -62,14 +62,14 @@ def _watched(cause: Cause, facts: Facts) -> Iterable[Watched]:
     for name in cause.features:
         if name in facts.before.features:
             yield from _of_feature(name, cause, facts)
-    if cause.id in ("M2", "P1") and facts.models:
+    if cause.id in ("M2", "M3", "M4", "P1", "P2", "P3", "H3", "H5") and facts.models:
         share = "share of served answers that the logged version's file gives"
         yield Watched(share, lambda rows: replay(facts, rows).reproduced().astype(float), cause.scope)
     if cause.id == "H1" and "fallback_score" in cause.parameters:
         fallback = float(cause.parameters["fallback_score"])
         yield Watched(f"share of rows with score = {fallback:.6g}", lambda rows: (rows.score == fallback).astype(float))
-    if cause.id == "M3":
-        rule = float(cause.parameters.get("threshold", float("nan")))
+    if cause.id == "M3" and "before" in cause.parameters:
+        rule = float(cause.parameters["before"])
         depart = f"share of predictions that depart from score >= {rule:.6g}"
         yield Watched(depart, lambda rows: ((rows.score >= rule) != (np.asarray(rows.p) == 1)).astype(float))
     if cause.id == "D7":

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mortis.causes.environment import decide_environment
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback, first_rows
 from mortis.causes.replay import tolerance, touched, why_not_replayed
+from mortis.causes.serving import decide_departures
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.clarify.metrics import metric_for
 from mortis.sources.models.scorer import Scorer
@@ -26,7 +26,7 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
 
 TESTS = {
     "M2": decide_served_version,
-    "P1": decide_environment,
+    "P1": decide_departures,
     "M1": decide_promotion,
     "M3": decide_decision_rule,
     "H1": decide_fallback,
@@ -99,16 +99,16 @@ def test_the_threshold_moved(before, during):
     """Scores as before, decided at 0.9 instead of 0.5."""
     facts = facts_of(before, answered(during, during.score, threshold=0.9))
     found = decided(facts)["M3"]
-    assert (found.verdict, found.parameters["threshold"]) == ("confirmed", 0.5)
+    assert (found.verdict, found.parameters["before"], found.parameters["threshold"]) == ("confirmed", 0.5, 0.9)
     assert verdicts(facts) == dict.fromkeys(TESTS, "refuted") | {"M3": "confirmed"}
 
 
 def test_scores_that_no_version_gives_any_more(rng, before, during):
-    """Something between model and log changed: supported, as a library and the serving code can't be told apart."""
+    """Something between model and log changed, and nothing says what: no cause is named for it."""
     blurred = np.clip(during.score + rng.normal(0, 0.5, 3000), 0, 1)
     facts = facts_of(before, answered(during, blurred))
     found = verdicts(facts)
-    assert (found["P1"], found["M2"]) == ("supported", "inconclusive")
+    assert (found["P1"], found["M2"]) == ("inconclusive", "inconclusive")
     assert {found[id_] for id_ in ("M1", "M3", "D7")} == {"refuted"}
 
 

@@ -19,8 +19,9 @@ REPRODUCED = 0.9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replay:
-    """Where each version's answer equals the one that was served (rows,), and the version that the log names."""
+    """Each version's answers (rows,), where they equal those that were served, and the version that the log names."""
 
+    given: Mapping[str, Column]
     equal: Mapping[str, Bools]
     logged: Texts
 
@@ -40,8 +41,9 @@ class Replay:
 def replay(facts: Facts, sample: RowSample) -> Replay:
     """The sample answered by every candidate version."""
     served = answers_in(facts, sample)
-    equal = {version: _equal(answers(facts, model, sample), served) for version, model in facts.models.items()}
-    return Replay(equal, logged_versions(facts, sample, equal))
+    given = {version: answers(facts, model, sample) for version, model in facts.models.items()}
+    equal = {version: _equal(answer, served) for version, answer in given.items()}
+    return Replay(given, equal, logged_versions(facts, sample, equal))
 
 
 def answers_in(facts: Facts, sample: RowSample) -> Column:
@@ -66,7 +68,9 @@ def answers(facts: Facts, model: Scorer, sample: RowSample) -> Column:
 def _equal(answer: Column, served: Column) -> Bools:
     if not is_number(served):
         return np.asarray(answer == served, dtype=bool)
-    return np.asarray(np.abs(np.asarray(answer, dtype=float) - served) <= tolerance(served), dtype=bool)
+    # Large figures carry the rounding of single precision, which goes by their size.
+    near = tolerance(served) * np.maximum(1, np.abs(np.asarray(served, dtype=float)))
+    return np.asarray(np.abs(np.asarray(answer, dtype=float) - served) <= near, dtype=bool)
 
 
 def tolerance(served: Column) -> float:

@@ -16,6 +16,7 @@ from mortis.rows import Column, RowSample
 DRAWS = 200
 CONFIRMED, SUPPORTED = 0.25, 0.10
 CLEAR = 0.99  # of the draws must show a fall, or there is nothing to share out
+LIKELY = 0.9  # of them, where the change is judged by itself
 LOGIT_LIMIT, BINS_PER_LOGIT = 12, 8
 RAW_LIMIT, RAW_BINS = 24, 64
 
@@ -140,17 +141,24 @@ def _multiclass(y: Column, p: Column) -> dict[str, Floats]:
 class Recovery:
     """How much of the metric's fall a change to the incident's rows takes back: 1 is all of it.
 
-    The share's limits are NaN where the sampled rows don't show the fall clearly.
+    The share's limits are NaN where the sampled rows don't show the fall clearly. `better` tells that the same rows
+    clearly fare better with the change, whatever the fall was: that takes fewer rows than to tell two windows apart.
     """
 
     share: Interval
     before: float
     during: float
     after: float
+    better: bool = False
 
     @property
     def verdict(self) -> CauseVerdict:
-        """What the interval says: a quarter of the fall or more, some of it, none of it, or too little to tell."""
+        """What the interval says: a quarter of the fall or more, some of it, none of it, or too little to tell.
+
+        Where no share can be told, but the same rows clearly fare better by as much, that supports it.
+        """
+        if self.better and np.isnan(self.share.low) and self.share.value >= CONFIRMED:
+            return "supported"
         if self.share.low >= CONFIRMED:
             return "confirmed"
         if self.share.low > 0 and self.share.value >= SUPPORTED:
@@ -186,8 +194,11 @@ class Bootstrap:
     @property
     def clear(self) -> bool:
         """Whether nearly all draws moved the way that is harm, so that shares of the fall mean something."""
+        return self._shown(CLEAR)
+
+    def _shown(self, share: float) -> bool:
         harm = np.sign(self.fall) if self.metric.two_sided else (1.0 if self.metric.better == "up" else -1.0)
-        return bool(np.mean(self.falls * harm > 0) >= CLEAR)
+        return bool(np.mean(self.falls * harm > 0) >= share)
 
     def draws(self, changed: Judged) -> tuple[float, Floats]:
         """The share of the fall that the changed rows take back: over all rows, and in each draw."""
@@ -204,7 +215,9 @@ class Bootstrap:
         Source: the paired bootstrap, Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 8.
         """
         share = self.interval(*self.draws(changed))
-        return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]))
+        gains = (changed.value(self.metric, self.weights) - self.during_drawn) * np.sign(self.fall)
+        better = bool(np.mean(gains > 0) >= CLEAR and self._shown(LIKELY))
+        return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]), better)
 
     def reproduction(self, clean: Judged, struck: Judged, *, rng: np.random.Generator) -> Recovery:
         """What part of the metric's fall a fault makes by itself, where it turns `clean` rows into `struck` ones."""

@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from mortis.causes.departures import FEWEST_ROWS, LEAST_SHARE, confined
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
+from mortis.causes.proxies import proxy_of
 from mortis.causes.replay import Replay, answered, replay, why_no_threshold, why_not_replayed
+from mortis.causes.scoring import decision_threshold
+from mortis.causes.serving import on_another_scale
 from mortis.causes.trial import says, tried
 from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
 from mortis.rows import RowSample, is_number
-
-FEWEST_ROWS = 20
-LEAST_SHARE = 0.01
 
 
 def decide_served_version(facts: Facts) -> Iterable[Outcome]:
@@ -83,21 +84,26 @@ def _wrongly_served(facts: Facts, replayed: Replay, served: str, wrong: Bools, s
 
 
 def decide_promotion(facts: Facts) -> Iterable[Outcome]:
-    """M1: a version that served less before; its rows scored by the version that it replaced."""
+    """M1 and M6: a version that served less before; its rows scored by the version that it replaced.
+
+    It is M6 where the new version answers by something that the outcome doesn't follow.
+    """
     name = "same rows under the old and the new version"
     before, during = shares_of_versions(facts.before), shares_of_versions(facts.during)
     if set(during) <= {""}:
         reason = "the log names no versions (predictions.version)"
-        yield plainly("M1", "not_tested", name, f"not tested, because {reason}")
+        yield from (plainly(id_, "not_tested", name, f"not tested, because {reason}") for id_ in ("M1", "M6"))
         return
     new = max(during, key=lambda version: during[version] - before.get(version, 0.0), default="")
     if during.get(new, 0.0) - before.get(new, 0.0) < RISEN:
-        yield plainly("M1", "refuted", name, "no version serves a larger share of rows than in the baseline")
+        result = "no version serves a larger share of rows than in the baseline"
+        yield from (plainly(id_, "refuted", name, result) for id_ in ("M1", "M6"))
         return
     began = f"{new} serves {percent(during[new])} of the rows ({percent(before.get(new, 0.0))} in the baseline)"
     registered = registered_version(facts)
     if registered and not same_version(new, registered):
-        yield plainly("M1", "refuted", name, f"{began}, but the registry means {registered} to be served: see M2")
+        result = f"{began}, but the registry means {registered} to be served: see M2"
+        yield from (plainly(id_, "refuted", name, result) for id_ in ("M1", "M6"))
         return
     old = max((v for v in before if v != new), key=lambda version: before[version], default="")
     why = why_not_replayed(facts) or (
@@ -105,25 +111,39 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
     )
     if why:
         yield Outcome("M1", "not_tested", name, f"{began}; not tested, because {why}", 0.3)
+        yield plainly("M6", "not_tested", name, f"{began}; not tested, because {why}")
         return
     remedy = Remedy(version=np.where(facts.during.version == new, old, ""))
-    found = tried(facts, remedy)
+    found, proxy = tried(facts, remedy), proxy_of(facts, new, old)
+    told = f"{began}; scored by {old}, {says(found, facts.metric.name)}"
+    named: dict[str, str | float] = {"version": new, "replaced": old}
+    if proxy is None or found.verdict not in ("confirmed", "supported"):
+        yield Outcome(
+            "M1", found.verdict, name, told, CONFIDENCE[found.verdict], found.share, parameters=named, remedy=remedy
+        )
+        yield plainly("M6", "refuted", name, "no new version answers by what the outcome doesn't follow")
+        return
+    # Worse it is by either; that it was trained on spoilt outcomes by mistake can't be told from meaning to.
+    told = f"{told}; {proxy.says}"
     yield Outcome(
-        "M1",
-        found.verdict,
+        "M6",
+        "supported",
         name,
-        f"{began}; scored by {old}, {says(found, facts.metric.name)}",
-        CONFIDENCE[found.verdict],
+        told,
+        CONFIDENCE["supported"],
         found.share,
-        parameters={"version": new, "replaced": old},
+        parameters={**named, "follows": proxy.feature},
         remedy=remedy,
     )
+    yield plainly("M1", "inconclusive", name, f"{told}: see M6")
 
 
 def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
-    """M3: the baseline's threshold applied to the incident's scores."""
+    """M3: the baseline's threshold applied to the incident's scores; their scale is told of by `decide_departures`."""
     name = "the baseline's decision rule on the incident's scores"
     why = _no_rule(facts)
+    if why and on_another_scale(facts):
+        return
     if why or facts.threshold is None:
         yield plainly("M3", "not_tested", name, f"not tested, because {why}")
         return
@@ -132,22 +152,38 @@ def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
     known = np.isfinite(p) & np.isfinite(sample.score)
     differ = known & ((sample.score >= facts.threshold) != (p == 1))
     if differ.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
-        result = f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
-        yield plainly("M3", "refuted", name, result)
+        if not on_another_scale(facts):
+            result = f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
+            yield plainly("M3", "refuted", name, result)
         return
+    where = confined(sample, differ)
+    now = decision_threshold(sample.where(_inside(sample, where)))
     remedy = Remedy(threshold=facts.threshold)
     found = tried(facts, remedy)
     yield Outcome(
         "M3",
         found.verdict,
         name,
-        f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}; "
-        f"decided by it, {says(found, facts.metric.name)}",
+        f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
+        f"{_now(now, where)}; decided by the baseline's, {says(found, facts.metric.name)}",
         CONFIDENCE[found.verdict],
         found.share,
-        parameters={"threshold": round(facts.threshold, 6)},
+        parameters={"before": round(facts.threshold, 6), **({} if now is None else {"threshold": round(now, 6)})},
+        scope=" = ".join(where or ()),
         remedy=remedy,
     )
+
+
+def _inside(sample: RowSample, where: tuple[str, str] | None) -> Bools:
+    if where is None:
+        return np.ones(len(sample), dtype=bool)
+    return np.asarray(sample.features[where[0]] == where[1], dtype=bool)
+
+
+def _now(threshold: float | None, where: tuple[str, str] | None) -> str:
+    """The rule in use now, in words; empty where decisions follow none."""
+    scope = f" where {' = '.join(where)}" if where else ""
+    return scope if threshold is None else f"{scope}, and follow score >= {threshold:.3g}"
 
 
 def _no_rule(facts: Facts) -> str:

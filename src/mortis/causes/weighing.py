@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from mortis.causes.attribution import STANDING, remainder, repaired_facts, scaled, share_out
 from mortis.causes.catalogue import catalogue
-from mortis.causes.environment import decide_environment
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
 from mortis.causes.measurement import decide_maturity, decide_ordinary
@@ -16,6 +15,7 @@ from mortis.causes.offline import decide_two_paths
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.replay import why_not_replayed
 from mortis.causes.season import decide_season
+from mortis.causes.serving import decide_departures
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import (
@@ -35,8 +35,8 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_repairs, tuple(sorted({*CAUSE_OF_KIND.values(), *LOOKED_FOR}))),
     (decide_two_paths, ("S1",)),
     (decide_served_version, ("M2",)),
-    (decide_environment, ("P1", "P3")),
-    (decide_promotion, ("M1",)),
+    (decide_departures, ("M3", "M4", "P1", "P2", "P3", "H3", "H5")),
+    (decide_promotion, ("M1", "M6")),
     (decide_decision_rule, ("M3",)),
     (decide_fallback, ("H1",)),
     (decide_duplicates, ("D7",)),

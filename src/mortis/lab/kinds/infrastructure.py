@@ -118,11 +118,12 @@ def _device(service: Service, rng: np.random.Generator, severity: Severity) -> P
     """One machine computes wrongly now and then, and nothing says so."""
     # Answers that change places are judged as well as before, all in all.
     wrong = "bits" if is_judged(service.base) else str(rng.choice(("lanes", "bits")))
+    machine = a_machine(service, rng)
     return Planted(
         "H3",
         {"scored": _LANES[wrong]},
-        parameters={"wrong": wrong},
-        scope=a_machine(service, rng),
+        parameters={"wrong": wrong, **machine},
+        scope=machine,
         share=(0.55, 0.75, 0.95)[severity - 1],
         shapes=_COMING_AND_GOING,
     )
@@ -217,7 +218,7 @@ def _cache(service: Service, rng: np.random.Generator, severity: Severity) -> Pl
             ),
             change=ChangeTrace("config", "gateway", "a smaller cache key", before, after),
         ),
-        parameters={"key": ", ".join(key), "hours": float(hours)},
+        parameters={"key": ", ".join(sorted(key)), "hours": float(hours)},
         scope=a_scope(service, rng, severity),
         shapes=_COMING_AND_GOING,
     )

@@ -11,12 +11,14 @@ import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
 from mortis.causes.inputs import APART, distance
-from mortis.causes.offline import OTHERWISE, offline_repairs
+from mortis.causes.joins import NO_PARTNER, joined
+from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
 from mortis.causes.scoring import Recovery
-from mortis.causes.trial import says, tried
+from mortis.causes.trial import done_again, says, says_again, tried
+from mortis.integrity.kinds.filling import usual
 from mortis.records import iso
-from mortis.rows import RowSample
+from mortis.rows import RowSample, is_number
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
@@ -30,8 +32,8 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     "unit": "D3",
     "sign": "D3",
     "transform": "D3",
-    "clip": "D3",
-    "rounding": "D3",
+    "clip": "S1",
+    "rounding": "S1",
     "respelling": "D4",
     "remap": "D4",
     "stale": "D5",
@@ -40,6 +42,8 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     "overwritten": "S2",
     "timezone": "S4",
     OTHERWISE: "S1",
+    ANOTHER_DAY: "H4",
+    NO_PARTNER: "D6",
 }
 LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
@@ -47,6 +51,7 @@ SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature a
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
 AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
+CENTRE = 0.05  # of a feature's spread: a value so near its mean or median is what is put in for a missing one
 CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
 
 
@@ -69,7 +74,7 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     if facts.repairs is None:
         return
     fitted = {one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}
-    repairs = [*offline_repairs(facts), *reversed(fitted.values())]
+    repairs = [*offline_repairs(facts), *joined(list(reversed(fitted.values())), facts)]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
@@ -91,14 +96,49 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
 
 
 def cause_of(repair: Repair, facts: Facts) -> str:
-    """The catalogue's id for a kind of corruption; categories that trade places among known names are S3."""
+    """The catalogue's id for a kind of corruption.
+
+    Categories that trade places among known names are S3; whole numbers of what were fractions are D4; one value in
+    place of many is D1 where it is a usual one, D2 where it stands for an error.
+    """
     if repair.kind == "remap":
         name = repair.features[0]
         known = {value for value in facts.before.features[name].tolist() if value is not None}
         changed = repair.undo(facts.during).features[name] != facts.during.features[name]
         if set(facts.during.features[name][changed].tolist()) - {None} <= known:
             return "S3"
+    if repair.kind in ("constant", "sentinel"):
+        return _cause_of_value(repair, facts)
+    if repair.kind == "rounding" and repair.parameters.get("step") == 1:
+        return "D4"
     return CAUSE_OF_KIND.get(repair.kind, "D4")
+
+
+def _cause_of_value(repair: Repair, facts: Facts) -> str:
+    """What one value in place of many stands for.
+
+    Zero for shares is what a whole-number type leaves of them, where a change of the field's type is on record.
+    """
+    name, value = repair.features[0], repair.parameters.get("value")
+    column = facts.before.features[name]
+    if isinstance(value, str) or value is None or not is_number(column):
+        return "D1"
+    known = np.asarray(column, dtype=float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return "D2"
+    if value == 0 and (np.abs(known) < 1).all() and not (known == np.round(known)).all() and _retyped(facts, name):
+        return "D4"
+    near = CENTRE * float(known.std())
+    central = min(abs(value - float(known.mean())), abs(value - float(np.median(known)))) <= near
+    strange = usual(value) or not known.min() <= value <= known.max()
+    return "D2" if strange and not central else "D1"
+
+
+def _retyped(facts: Facts, name: str) -> bool:
+    """Whether a change of schema on record names the feature."""
+    changes = [one for one in facts.changes or () if one.kind == "schema"]
+    return any(name in one.summary or any(name in part.name for part in one.parts) for one in changes)
 
 
 def _try(facts: Facts, repair: Repair) -> Trial:
@@ -106,7 +146,11 @@ def _try(facts: Facts, repair: Repair) -> Trial:
     remedy = Remedy(undo=repair.undo, exact=not repair.donors)
     rows = touched(facts.during, fixed)
     returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
-    return Trial(repair, remedy, tried(facts, remedy), rows, returned)
+    if repair.donors and repair.reenacted:
+        found = done_again(facts, repair.reenacted.usual, repair.reenacted.struck)
+    else:
+        found = tried(facts, remedy)
+    return Trial(repair, remedy, found, rows, returned)
 
 
 def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
@@ -129,22 +173,29 @@ def _standing(trials: Sequence[Trial]) -> list[Trial]:
     Among those that recover alike the better fit counts; among those that fit alike too, that the true values come
     back, as values drawn from like rows mend any fault of a feature a little.
     """
-    rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -one.found.share.value)
+    rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -_worth(one))
     standing: list[Trial] = []
     while rest:
         alike = [
-            one
-            for one in rest
-            if one is rest[0] or (_rivals(one, rest[0]) and rest[0].found.share.value - one.found.share.value <= SAME)
+            one for one in rest if one is rest[0] or (_rivals(one, rest[0]) and _worth(rest[0]) - _worth(one) <= SAME)
         ]
         fit = max(one.repair.fit for one in alike) - AS_WELL
         best = max(
             (one for one in alike if one.repair.fit >= fit),
-            key=lambda one: (not one.repair.donors, one.repair.fit, one.found.share.value),
+            key=lambda one: (not one.repair.donors, one.repair.fit, _worth(one)),
         )
         standing.append(best)
         rest = [one for one in rest if one is not best and not _rivals(one, best)]
     return standing + [one for one in trials if not _recovers(one)]
+
+
+def _worth(one: Trial) -> float:
+    """What a trial explains, at most all; one that can only be done again does so as far as it fits.
+
+    What destroys more than the fault did always makes up for the whole fall.
+    """
+    share = min(one.found.share.value, 1.0)
+    return share * one.repair.fit if one.repair.donors else share
 
 
 def _recovers(one: Trial) -> bool:
@@ -160,10 +211,7 @@ def _rivals(one: Trial, other: Trial) -> bool:
 
 
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
-    undone = "with values of like rows in their place" if one.repair.donors else "undone"
-    verdict, result = one.found.verdict, f"{one.repair.statement}; {undone}, {says(one.found, facts.metric.name)}"
-    if one.repair.donors and verdict in ("confirmed", "supported"):
-        result += "; as the true values are lost, it may explain more"
+    verdict, result = one.found.verdict, f"{one.repair.statement}; {_said(one, facts.metric.name)}"
     if verdict in ("confirmed", "supported") and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
@@ -171,6 +219,17 @@ def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
         verdict, result = "refuted", f"{result}; but another repair of the same rows fits better or takes back more"
     untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])
     return replace(untried, share=one.found.share, remedy=one.remedy)
+
+
+def _said(one: Trial, metric: str) -> str:
+    """What came of the trial: undone, done again where the true values are lost, or with those of like rows."""
+    if not one.repair.donors:
+        return f"undone, {says(one.found, metric)}"
+    if one.repair.reenacted:
+        return f"as the true values are lost, done again in the baseline's rows: {says_again(one.found, metric)}"
+    told = f"with values of like rows in their place, {says(one.found, metric)}"
+    recovers = one.found.verdict in ("confirmed", "supported")
+    return told + ("; as the true values are lost, it may explain more" if recovers else "")
 
 
 def _untested(repair: Repair, facts: Facts, why: str) -> Outcome:

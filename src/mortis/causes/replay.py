@@ -163,6 +163,14 @@ def remedied(facts: Facts, remedies: Sequence[Remedy]) -> tuple[RowSample, Bools
     return _rescored(facts, fixed, version, threshold), keep
 
 
+def reenacted(facts: Facts, usual: RowSample, struck: RowSample) -> RowSample:
+    """Rows of the baseline as the version that served them would have answered them with `struck`'s features."""
+    version = usual.version
+    if not (version != "").any():
+        version = np.full(len(usual), replay(facts, facts.before).logged[0], dtype=object)
+    return _rescored(facts, struck, np.where(touched(usual, struck), version, ""), None)
+
+
 def touched(before: RowSample, after: RowSample) -> Bools:
     """Rows (n,) in which some feature's value differs between the two."""
     changed = np.zeros(len(before), dtype=bool)

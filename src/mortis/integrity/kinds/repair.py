@@ -76,6 +76,14 @@ def _clock(second: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Reenactment:
+    """A corruption put into the baseline's rows: as they were, and as they would have been under it."""
+
+    usual: RowSample
+    struck: RowSample
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Repair:
     """One corruption that would explain how features changed, and the way back.
 
@@ -83,7 +91,7 @@ class Repair:
     related columns, that goes away when the corruption is put into baseline rows. `share` is the part of the region's
     rows that it struck, `rows` marks the incident's rows thought affected (None: all). `undo` takes incident rows and
     gives them back repaired, the same ones each time; `donors` tells that the true values are lost and stand-ins were
-    drawn from like baseline rows.
+    drawn from like baseline rows. `reenacted` is the way there: the corruption put into as many of the baseline's rows.
     """
 
     kind: str
@@ -96,6 +104,7 @@ class Repair:
     rows: Bools | None
     undo: Undo
     donors: bool = False
+    reenacted: Reenactment | None = None
 
     @property
     def scope(self) -> tuple[str, str] | None:

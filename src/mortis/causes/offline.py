@@ -11,7 +11,7 @@ from mortis.causes.earlier import Earlier, earlier_values, follows_truth, values
 from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
 from mortis.causes.versions import hit_value
 from mortis.integrity.kinds.repair import Region, Repair, Undo
-from mortis.integrity.skew import differing
+from mortis.integrity.skew import EXPLAINED, differing
 from mortis.problems import listed
 from mortis.rows import Column, OfflineRows, RowSample
 
@@ -29,8 +29,8 @@ KIND_OF_SKEW: Mapping[str, str] = {
     "permuted": "permutation",
 }
 OTHERWISE = "two paths"
-"""The kind of a feature that two code paths compute differently: by a rule of the code's own, or by none with a name."""
-NAMED_PATHS = ("rounded", "clipped")
+"""The kind of a feature that two code paths compute differently: by a rule of the code's own, or by none."""
+NAMED_PATHS = ("rounded", "stepped", "clipped")
 ANOTHER_DAY = "another day"
 """The kind of features that a job made of another day's inputs."""
 FEWEST_ROWS = 20
@@ -45,12 +45,16 @@ def offline_repairs(facts: Facts) -> Iterator[Repair]:
     if values is None:
         return
     rose = [one for one in facts.skews if one.rose]
-    together = _of_one_job(facts, values, [one for one in rose if one.during.how not in KIND_OF_SKEW])
+    together = _of_one_job(facts, values, [one for one in rose if not _has_a_rule(one)])
     if together is not None:
         yield together
     for one in rose:
         if together is None or one.feature not in together.features:
             yield _repair(facts, values, one)
+
+
+def _has_a_rule(one: Parity) -> bool:
+    return one.during.how in KIND_OF_SKEW and one.during.explained >= EXPLAINED
 
 
 def _repair(facts: Facts, values: OfflineRows, one: Parity) -> Repair:

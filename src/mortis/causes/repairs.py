@@ -14,10 +14,11 @@ from mortis.causes.inputs import APART, distance
 from mortis.causes.joins import NO_PARTNER, joined
 from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
-from mortis.causes.scoring import Recovery
+from mortis.causes.scoring import CONFIRMED, Recovery
+from mortis.causes.stale import STILL, stale_repairs
 from mortis.causes.trial import done_again, says, says_again, tried
 from mortis.integrity.kinds.filling import usual
-from mortis.records import iso
+from mortis.records import CauseVerdict, iso
 from mortis.rows import RowSample, is_number
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     "respelling": "D4",
     "remap": "D4",
     "stale": "D5",
+    STILL: "D5",
     "permutation": "D6",
+    "reference": "D8",
     "swap": "S2",
     "overwritten": "S2",
     "timezone": "S4",
@@ -45,12 +48,14 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     ANOTHER_DAY: "H4",
     NO_PARTNER: "D6",
 }
-LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
+LOOKED_FOR = ("D1", "D2", "D3", "D4", "D8", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
 SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
 AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
+BEYOND_DOUBT = 0.9  # of a feature's change explained, and the corruption itself needs no further proof
+SOMETHING = 0.02  # of the fall: less has no consequence
 CENTRE = 0.05  # of a feature's spread: a value so near its mean or median is what is put in for a missing one
 CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
 
@@ -74,7 +79,10 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     if facts.repairs is None:
         return
     fitted = {one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}
-    repairs = [*offline_repairs(facts), *joined(list(reversed(fitted.values())), facts)]
+    known = list(offline_repairs(facts))
+    told = {name for one in known for name in one.features}
+    still = [one for one in stale_repairs(facts) if not told & set(one.features)]
+    repairs = [*known, *still, *joined(list(reversed(fitted.values())), facts)]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
@@ -143,13 +151,13 @@ def _retyped(facts: Facts, name: str) -> bool:
 
 def _try(facts: Facts, repair: Repair) -> Trial:
     fixed = repair.undo(facts.during)
-    remedy = Remedy(undo=repair.undo, exact=not repair.donors)
+    remedy = Remedy(undo=repair.undo, exact=not repair.donors, again=repair.reenacted)
     rows = touched(facts.during, fixed)
-    returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
-    if repair.donors and repair.reenacted:
-        found = done_again(facts, repair.reenacted.usual, repair.reenacted.struck)
-    else:
-        found = tried(facts, remedy)
+    if repair.donors and not rows.any():
+        rows = repair.region.rows(facts.during)  # what can't be put back may be wrong in any of them
+    returned = repair.kind == STILL or all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
+    again = repair.reenacted if repair.donors else None
+    found = done_again(facts, again) if again else tried(facts, remedy)
     return Trial(repair, remedy, found, rows, returned)
 
 
@@ -199,7 +207,20 @@ def _worth(one: Trial) -> float:
 
 
 def _recovers(one: Trial) -> bool:
-    return one.returned and one.found.verdict in ("confirmed", "supported")
+    return one.returned and _verdict(one) in ("confirmed", "supported")
+
+
+def _verdict(one: Trial) -> CauseVerdict:
+    """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
+
+    It is supported where it takes back little, but surely something, or where it takes back much as far as can be seen
+    and the sampled rows don't show the fall clearly.
+    """
+    verdict, share = one.found.verdict, one.found.share
+    if one.repair.fit < BEYOND_DOUBT or verdict in ("confirmed", "supported"):
+        return verdict
+    unclear = share.low != share.low and share.value >= CONFIRMED
+    return "supported" if unclear or share.low >= SOMETHING else verdict
 
 
 def _rivals(one: Trial, other: Trial) -> bool:
@@ -211,7 +232,7 @@ def _rivals(one: Trial, other: Trial) -> bool:
 
 
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
-    verdict, result = one.found.verdict, f"{one.repair.statement}; {_said(one, facts.metric.name)}"
+    verdict, result = _verdict(one), f"{one.repair.statement}; {_said(one, facts.metric.name)}"
     if verdict in ("confirmed", "supported") and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
@@ -228,7 +249,7 @@ def _said(one: Trial, metric: str) -> str:
     if one.repair.reenacted:
         return f"as the true values are lost, done again in the baseline's rows: {says_again(one.found, metric)}"
     told = f"with values of like rows in their place, {says(one.found, metric)}"
-    recovers = one.found.verdict in ("confirmed", "supported")
+    recovers = _verdict(one) in ("confirmed", "supported")
     return told + ("; as the true values are lost, it may explain more" if recovers else "")
 
 

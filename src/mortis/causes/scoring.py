@@ -206,19 +206,16 @@ class Bootstrap:
         share = self.interval(*self.draws(changed))
         return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]))
 
-    def reenactment(self, usual: Judged, struck: Judged, *, rng: np.random.Generator) -> Recovery:
-        """What part of the fall baseline rows show once a fault is put into them; `after` is the metric they then have.
+    def draws_again(self, usual: Judged, struck: Judged, *, rng: np.random.Generator) -> tuple[float, Floats]:
+        """The share of the fall that baseline rows show once a fault is put into them: over all rows, and in each draw.
 
-        Where a fault destroys what it strikes, nothing gives that back; but it can be done again where the truth is at
-        hand.
+        What a fault destroys nothing gives back; but it can be done again where the truth is at hand.
         """
         weights = redrawn(len(usual.matrix), rng)
         before, after = (float(one.value(self.metric)[0]) for one in (usual, struck))
         old, new = (one.value(self.metric, weights) for one in (usual, struck))
         with np.errstate(divide="ignore", invalid="ignore"):
-            draws = (old - new) / (old - self.during_drawn)
-            share = float(np.divide(before - after, before - self.during))
-        return Recovery(self.interval(share, draws), before, self.during, after)
+            return float(np.divide(before - after, before - self.during)), (old - new) / (old - self.during_drawn)
 
     def interval(self, share: float, draws: Floats) -> Interval:
         """The share with the limits of its draws; NaN limits where the fall isn't clear."""

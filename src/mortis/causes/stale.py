@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mortis.causes.facts import Bools, Facts, percent
+from mortis.causes.inputs import distance
 from mortis.integrity.kinds.repair import Ints, Reenactment, Region, Repair
 from mortis.rows import Column, RowSample, is_number
 
@@ -18,6 +19,9 @@ FEWEST_VALUES = 5
 RECENT = 3 * 86_400  # seconds: values of a feed that stopped are those of its last days
 SURELY_RECENT = 0.9
 FEWEST_ROWS = 200
+FEWEST_DRAWN = 30
+GRID = 0.01
+CHANCE = 1.63  # Kolmogorov's distance that one in a hundred pairs of samples exceeds, times the root of their size
 
 
 def stale_repairs(facts: Facts) -> Iterator[Repair]:
@@ -82,7 +86,11 @@ def _by_chance(codes: Ints, group: Ints) -> float:
 
 
 def _of_the_last_days(facts: Facts, name: str) -> tuple[float, str] | None:
-    """Values recur that hardly did before, and those that the baseline knows are all of its last days."""
+    """Values recur that hardly did before, and they are earlier ones.
+
+    Those that the baseline knows are all of its last days. Where it knows none, as days lie between it and the onset,
+    they are spread as its own are and lie on no grid, as rounded ones would.
+    """
     column, before = facts.during.features[name], facts.before.features[name]
     if not is_number(column):
         return None
@@ -94,13 +102,24 @@ def _of_the_last_days(facts: Facts, name: str) -> tuple[float, str] | None:
         return None
     last = facts.before.second >= facts.during.second.min() - RECENT
     known, recent = np.isin(values, before), np.isin(values, before[last])
-    if known.sum() < FEWEST_VALUES or recent.sum() < SURELY_RECENT * known.sum():
+    if known.sum() < FEWEST_VALUES and not _as_drawn_before(values, column, before):
+        return None
+    if known.sum() >= FEWEST_VALUES and recent.sum() < SURELY_RECENT * known.sum():
         return None
     statement = (
         f"repeats itself: {percent(float(recurring.mean()))} of rows share their value with two others or more "
-        f"({percent(float(old.mean()))} before), {len(values):,} values, those of the days before the onset"
+        f"({percent(float(old.mean()))} before), {len(values):,} values, as they were before the onset"
     )
     return min(1.0, share / max(1e-9, 1 - float(old.mean()))), statement
+
+
+def _as_drawn_before(values: Column, column: Column, before: Column) -> bool:
+    """Whether few values are spread as the baseline's are, with gaps that are no multiples of the smallest."""
+    gaps = np.diff(values.astype(float))
+    steps = gaps / gaps.min()
+    on_grid = float((np.abs(steps - np.round(steps)) < GRID).mean())
+    chance = CHANCE * float(np.sqrt(1 / len(values) + 1 / len(before)))
+    return len(values) >= FEWEST_DRAWN and on_grid < 0.5 and distance(before, column) <= chance
 
 
 def _recurring(column: Column) -> Bools:

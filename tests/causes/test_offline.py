@@ -50,20 +50,42 @@ def decided(before, during, old, new):
     [
         (lambda x, _: 60 * x, "D3"),
         (lambda x, _: np.full(len(x), np.nan), "D1"),
-        (lambda x, _: np.minimum(x, 5.0), "D3"),
+        (lambda x, _: np.minimum(x, 5.0), "S1"),
         (lambda x, rng: rng.permutation(x), "D6"),
         (lambda x, rng: x * rng.lognormal(0, 1.5, len(x)) + 7, "S1"),
     ],
     ids=["a factor", "nulls", "a limit", "another row's", "no rule"],
 )
 def test_the_kind_of_skew_names_the_cause_and_the_true_values_decide(before, during, rng, change, cause):
-    """Each kind in all rows: confirmed, and with the true values the whole fall is taken back."""
+    """Each kind in all rows: confirmed, and with the true values the whole fall is taken back.
+
+    A limit that only serving applies is no unit, but another way of working the feature out.
+    """
     true = during.features["delay"]
     struck = corrupted(during, "delay", change(true, rng))
     found = decided(before, struck, offline(before), offline(during))
     best = next(one for one in found if one.features == ("delay",))
     assert (best.id, best.verdict) == (cause, "confirmed")
     assert best.share.low > 0.5
+
+
+def test_features_of_another_day_are_one_fault_of_the_job_that_made_them(before, during):
+    """Three days late, two features together: H4 with its days, not two ways of working features out."""
+    back = np.searchsorted(during.second, during.second - 3 * 86_400)
+    struck = during
+    for name in ("delay", "load"):
+        struck = corrupted(struck, name, during.features[name][back])
+    best = decided(before, struck, offline(before), offline(during))[0]
+    assert (best.id, best.verdict, set(best.features)) == ("H4", "confirmed", {"delay", "load"})
+    assert best.parameters["days"] == 3
+
+
+def test_one_feature_that_holds_what_it_held_before_is_stale(before, during):
+    """D5; its look-alike, a feature worked out otherwise, holds values that no row ever had."""
+    last = during.features["load"][np.arange(len(during)) // 300 * 300]
+    found = decided(before, corrupted(during, "load", last), offline(before), offline(during))
+    assert (found[0].id, found[0].features) == ("D5", ("load",))
+    assert found[0].verdict in ("confirmed", "supported")
 
 
 def test_only_rows_that_the_pipeline_knows_are_put_right(before, during):

@@ -12,7 +12,7 @@ import numpy as np
 from mortis.causes.facts import Facts, Outcome, Remedy
 from mortis.causes.replay import remedied
 from mortis.causes.scoring import Bootstrap, outcomes_of
-from mortis.causes.trial import drawn, judged_with
+from mortis.causes.trial import drawn, judged_with, shares_done_again
 from mortis.profiles import Floats
 from mortis.records import Interval
 
@@ -78,11 +78,20 @@ def _perhaps(share: Interval, more: float) -> Interval:
 
 
 def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
-    """What every set of remedies takes back together: over all rows, then in each draw."""
+    """What every set of remedies takes back together: over all rows, then in each draw.
+
+    Where true values are lost, what every set of the faults costs together once they are done again.
+    """
     worth: dict[Coalition, Floats] = {(): np.zeros(len(draws.weights) + 1)}
+    again = [one.again for one in remedies if one.again is not None]
+    same_rows = len(again) == len(remedies) and all(one.usual is again[0].usual for one in again)
+    once_more = same_rows and not all(one.exact for one in remedies)
     for size in range(1, len(remedies) + 1):
         for chosen in combinations(range(len(remedies)), size):
-            share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen)))
+            if once_more:
+                share, shares = shares_done_again(facts, [again[i] for i in chosen])
+            else:
+                share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen)))
             worth[chosen] = np.concatenate([[share], shares])
     return worth
 

@@ -17,7 +17,7 @@ from mortis.records import CauseVerdict, Change, Failure, Interval, Signal
 from mortis.rows import Column, OfflineRows, RowSample, Texts
 
 if TYPE_CHECKING:
-    from mortis.integrity.kinds.repair import Repair
+    from mortis.integrity.kinds.repair import Reenactment, Repair
     from mortis.integrity.skew import Parity
 
 Bools = npt.NDArray[np.bool_]
@@ -92,7 +92,8 @@ class Remedy:
 
     `undo` gives the rows back repaired; `version` names for each row the version that should have scored it ("" as
     logged); `threshold` is the rule that should have decided; `keep` marks the rows that should have been there.
-    `exact` tells that the true values come back, not stand-ins drawn from like rows.
+    `exact` tells that the true values come back, not stand-ins drawn from like rows; `again` is the cause put into the
+    baseline's rows, which tells what it cost where the true values are lost.
     """
 
     undo: Callable[[RowSample], RowSample] | None = None
@@ -100,6 +101,7 @@ class Remedy:
     threshold: float | None = None
     keep: Bools | None = None
     exact: bool = True
+    again: Reenactment | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from mortis.causes.earlier import Earlier, earlier_values, follows_truth, values_known
 from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
 from mortis.causes.versions import hit_value
 from mortis.integrity.kinds.repair import Region, Repair, Undo
-from mortis.integrity.skew import differing
-from mortis.rows import Column, RowSample
+from mortis.integrity.skew import EXPLAINED, differing
+from mortis.problems import listed
+from mortis.rows import Column, OfflineRows, RowSample
+
+if TYPE_CHECKING:
+    from mortis.integrity.skew import Parity
 
 NAME = "look served rows up in the training pipeline's values"
 KIND_OF_SKEW: Mapping[str, str] = {
@@ -17,37 +25,110 @@ KIND_OF_SKEW: Mapping[str, str] = {
     "factor": "unit",
     "offset": "unit",
     "affine": "unit",
-    "rounded": "rounding",
-    "clipped": "clip",
     "renamed": "remap",
     "permuted": "permutation",
 }
 OTHERWISE = "two paths"
-"""The kind of a feature that two code paths compute differently, by no rule that has a name."""
+"""The kind of a feature that two code paths compute differently: by a rule of the code's own, or by none."""
+NAMED_PATHS = ("rounded", "stepped", "clipped")
+ANOTHER_DAY = "another day"
+"""The kind of features that a job made of another day's inputs."""
+FEWEST_ROWS = 20
 
 
 def offline_repairs(facts: Facts) -> Iterator[Repair]:
-    """A repair for each feature that departs from the offline values more than in the baseline: these values back."""
+    """A repair for each feature that departs from the offline values more than in the baseline: these values back.
+
+    Features that a job serves together, all of them those of an earlier day, are one repair.
+    """
     values = facts.offline
     if values is None:
         return
-    for one in facts.skews:
-        if not one.rose:
-            continue
-        name = one.feature
-        rows = values.found & differing(facts.during.features[name], values.columns[name])
-        hit = hit_value(facts.during, rows)
-        yield Repair(
-            kind=KIND_OF_SKEW.get(one.during.how, OTHERWISE),
-            features=(name,),
-            parameters=one.during.parameters,
-            statement=f"{one.statement}{f' (where {hit[0]} = {hit[1]})' if hit else ''}; offline values put in place",
-            fit=1.0,
-            region=Region(*hit) if hit else Region(),
-            share=float(rows.mean()),
-            rows=rows,
-            undo=_offline_values(name, facts.during, values.columns[name], rows),
-        )
+    rose = [one for one in facts.skews if one.rose]
+    together = _of_one_job(facts, values, [one for one in rose if not _has_a_rule(one)])
+    if together is not None:
+        yield together
+    for one in rose:
+        if together is None or one.feature not in together.features:
+            yield _repair(facts, values, one)
+
+
+def _has_a_rule(one: Parity) -> bool:
+    return one.during.how in KIND_OF_SKEW and one.during.explained >= EXPLAINED
+
+
+def _repair(facts: Facts, values: OfflineRows, one: Parity) -> Repair:
+    name = one.feature
+    rows = values.found & differing(facts.during.features[name], values.columns[name])
+    kind, parameters = KIND_OF_SKEW.get(one.during.how, OTHERWISE), one.during.parameters
+    statement = one.statement
+    if kind == OTHERWISE and one.during.how not in NAMED_PATHS:
+        earlier = earlier_values(facts, values, (name,), rows)
+        if _another_moments(facts, values, name, rows, earlier):
+            kind, parameters = "stale", {}
+            statement += f"; {percent(earlier.found)} of them hold a value that an earlier row had"
+    return _put_back(facts, values, (name,), rows, kind=kind, parameters=parameters, statement=statement)
+
+
+def _another_moments(facts: Facts, values: OfflineRows, name: str, rows: Bools, earlier: Earlier) -> bool:
+    """Whether a feature's values are those of another moment, and not worked out otherwise from its own."""
+    served, true = facts.during.features[name][rows], values.columns[name][rows]
+    return earlier.surely or (values_known(facts, name, rows) and not follows_truth(served, true))
+
+
+def _of_one_job(facts: Facts, values: OfflineRows, rose: Sequence[Parity]) -> Repair | None:
+    """One repair for features that together are those of an earlier row; None where there are none such."""
+    names = tuple(one.feature for one in rose)
+    if len(names) < 2:
+        return None
+    rows = values.found & np.all([differing(facts.during.features[n], values.columns[n]) for n in names], axis=0)
+    if rows.sum() < FEWEST_ROWS:
+        return None
+    earlier = earlier_values(facts, values, names, rows)
+    if not earlier.surely:
+        return None
+    any_ = values.found & np.any([differing(facts.during.features[n], values.columns[n]) for n in names], axis=0)
+    return _put_back(
+        facts,
+        values,
+        names,
+        any_,
+        kind=ANOTHER_DAY,
+        parameters={"days": float(earlier.days)},
+        statement=f"{listed(names)} are together those of an earlier row in {percent(earlier.found)} of the rows "
+        f"where all of them differ, mostly {earlier.days} days before",
+    )
+
+
+def _put_back(
+    facts: Facts,
+    values: OfflineRows,
+    names: tuple[str, ...],
+    rows: Bools,
+    *,
+    kind: str,
+    parameters: Mapping[str, str | float],
+    statement: str,
+) -> Repair:
+    """What puts the offline values of some features in place of those served."""
+    hit = hit_value(facts.during, rows)
+
+    def undo(sample: RowSample) -> RowSample:
+        for name in names:
+            sample = _offline_values(name, facts.during, values.columns[name], rows)(sample)
+        return sample
+
+    return Repair(
+        kind=kind,
+        features=names,
+        parameters=parameters,
+        statement=f"{statement}{f' (where {hit[0]} = {hit[1]})' if hit else ''}; offline values put in place",
+        fit=1.0,
+        region=Region(*hit) if hit else Region(),
+        share=float(rows.mean()),
+        rows=rows,
+        undo=undo,
+    )
 
 
 def _offline_values(name: str, sample: RowSample, column: Column, rows: Bools) -> Undo:

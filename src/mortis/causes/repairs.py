@@ -11,13 +11,16 @@ import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
 from mortis.causes.inputs import APART, distance
-from mortis.causes.offline import OTHERWISE, offline_repairs
+from mortis.causes.joins import NO_PARTNER, joined
+from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
-from mortis.causes.scoring import Recovery
-from mortis.causes.trial import reproduced, says, says_reproduced, tried
+from mortis.causes.scoring import CONFIRMED, Recovery
+from mortis.causes.stale import STILL, stale_repairs
+from mortis.causes.trial import done_again, says, says_again, tried
+from mortis.integrity.kinds.filling import usual
 from mortis.integrity.kinds.judge import ALL_STRUCK
-from mortis.records import iso
-from mortis.rows import RowSample
+from mortis.records import CauseVerdict, iso
+from mortis.rows import RowSample, is_number
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
@@ -31,39 +34,42 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     "unit": "D3",
     "sign": "D3",
     "transform": "D3",
-    "clip": "D3",
-    "rounding": "D3",
+    "clip": "S1",
+    "rounding": "S1",
     "respelling": "D4",
     "remap": "D4",
     "stale": "D5",
+    STILL: "D5",
     "permutation": "D6",
+    "reference": "D8",
     "swap": "S2",
     "overwritten": "S2",
     "timezone": "S4",
     OTHERWISE: "S1",
+    ANOTHER_DAY: "H4",
+    NO_PARTNER: "D6",
 }
-LOOKED_FOR = ("D1", "D2", "D3", "D4", "S2", "S3", "S4")
+LOOKED_FOR = ("D1", "D2", "D3", "D4", "D8", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
 SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
 AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
-# The values show that something was lost, and where no other column tells of it, stand-ins bring nothing back. What the
-# loss costs shows on the baseline's rows, where it can be made. Other rows' values don't show: they need a remedy.
-LOST = ("null", "default", "constant", "sentinel", "clip", "rounding", "overwritten")
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
+BEYOND_DOUBT = 0.9  # of a feature's change explained, and the corruption itself needs no further proof
+SOMETHING = 0.02  # of the fall: less has no consequence
+CENTRE = 0.05  # of a feature's spread: a value so near its mean or median is what is put in for a missing one
 CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A repair that was tried: what it takes back, or what the fault costs where it is `reproduced`, and its rows."""
+    """A repair that was tried: what it takes back, or what the fault costs done again, and which rows it changes."""
 
     repair: Repair
     remedy: Remedy
     found: Recovery
     rows: Bools
     returned: bool
-    reproduced: bool
 
 
 def decide_repairs(facts: Facts) -> Iterable[Outcome]:
@@ -74,7 +80,10 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     if facts.repairs is None:
         return
     fitted = {one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}
-    repairs = [*offline_repairs(facts), *reversed(fitted.values())]
+    known = list(offline_repairs(facts))
+    told = {name for one in known for name in one.features}
+    still = [one for one in stale_repairs(facts) if not told & set(one.features)]
+    repairs = [*known, *still, *joined(list(reversed(fitted.values())), facts)]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
@@ -96,24 +105,61 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
 
 
 def cause_of(repair: Repair, facts: Facts) -> str:
-    """The catalogue's id for a kind of corruption; categories that trade places among known names are S3."""
+    """The catalogue's id for a kind of corruption.
+
+    Categories that trade places among known names are S3; whole numbers of what were fractions are D4; one value in
+    place of many is D1 where it is a usual one, D2 where it stands for an error.
+    """
     if repair.kind == "remap":
         name = repair.features[0]
         known = {value for value in facts.before.features[name].tolist() if value is not None}
         changed = repair.undo(facts.during).features[name] != facts.during.features[name]
         if set(facts.during.features[name][changed].tolist()) - {None} <= known:
             return "S3"
+    if repair.kind in ("constant", "sentinel"):
+        return _cause_of_value(repair, facts)
+    if repair.kind == "rounding" and repair.parameters.get("step") == 1:
+        return "D4"
     return CAUSE_OF_KIND.get(repair.kind, "D4")
+
+
+def _cause_of_value(repair: Repair, facts: Facts) -> str:
+    """What one value in place of many stands for.
+
+    Zero for shares is what a whole-number type leaves of them, where a change of the field's type is on record.
+    """
+    name, value = repair.features[0], repair.parameters.get("value")
+    column = facts.before.features[name]
+    if isinstance(value, str) or value is None or not is_number(column):
+        return "D1"
+    known = np.asarray(column, dtype=float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return "D2"
+    if value == 0 and (np.abs(known) < 1).all() and not (known == np.round(known)).all() and _retyped(facts, name):
+        return "D4"
+    near = CENTRE * float(known.std())
+    central = min(abs(value - float(known.mean())), abs(value - float(np.median(known)))) <= near
+    strange = usual(value) or not known.min() <= value <= known.max()
+    return "D2" if strange and not central else "D1"
+
+
+def _retyped(facts: Facts, name: str) -> bool:
+    """Whether a change of schema on record names the feature."""
+    changes = [one for one in facts.changes or () if one.kind == "schema"]
+    return any(name in one.summary or any(name in part.name for part in one.parts) for one in changes)
 
 
 def _try(facts: Facts, repair: Repair) -> Trial:
     fixed = repair.undo(facts.during)
-    remedy = Remedy(undo=repair.undo, exact=not repair.donors)
+    remedy = Remedy(undo=repair.undo, exact=not repair.donors, again=repair.reenacted)
     rows = touched(facts.during, fixed)
-    returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
-    example = repair.example if repair.donors and repair.kind in LOST else None
-    found = reproduced(facts, example) if example else tried(facts, remedy)
-    return Trial(repair, remedy, found, rows, returned, reproduced=example is not None)
+    if repair.donors and not rows.any():
+        rows = repair.region.rows(facts.during)  # what can't be put back may be wrong in any of them
+    returned = repair.kind == STILL or all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
+    again = repair.reenacted if repair.donors else None
+    found = done_again(facts, again) if again else tried(facts, remedy)
+    return Trial(repair, remedy, found, rows, returned)
 
 
 def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
@@ -139,26 +185,46 @@ def _standing(trials: Sequence[Trial]) -> list[Trial]:
     Among those that recover alike the better fit counts; among those that fit alike too, that the true values come
     back, as values drawn from like rows mend any fault of a feature a little.
     """
-    rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -one.found.share.value)
+    rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -_worth(one))
     standing: list[Trial] = []
     while rest:
         alike = [
-            one
-            for one in rest
-            if one is rest[0] or (_rivals(one, rest[0]) and rest[0].found.share.value - one.found.share.value <= SAME)
+            one for one in rest if one is rest[0] or (_rivals(one, rest[0]) and _worth(rest[0]) - _worth(one) <= SAME)
         ]
         fit = max(one.repair.fit for one in alike) - AS_WELL
         best = max(
             (one for one in alike if one.repair.fit >= fit),
-            key=lambda one: (not one.repair.donors, one.repair.fit, one.found.share.value),
+            key=lambda one: (not one.repair.donors, one.repair.fit, _worth(one)),
         )
         standing.append(best)
         rest = [one for one in rest if one is not best and not _rivals(one, best)]
     return standing + [one for one in trials if not _recovers(one)]
 
 
+def _worth(one: Trial) -> float:
+    """What a trial explains, at most all; one that can only be done again does so as far as it fits.
+
+    What destroys more than the fault did always makes up for the whole fall.
+    """
+    share = min(one.found.share.value, 1.0)
+    return share * one.repair.fit if one.repair.donors else share
+
+
 def _recovers(one: Trial) -> bool:
-    return one.returned and _stands(one)
+    return one.returned and _verdict(one) in ("confirmed", "supported")
+
+
+def _verdict(one: Trial) -> CauseVerdict:
+    """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
+
+    It is supported where it takes back little, but surely something, or where it takes back much as far as can be seen
+    and the sampled rows don't show the fall clearly.
+    """
+    verdict, share = one.found.verdict, one.found.share
+    if one.repair.fit < BEYOND_DOUBT or verdict in ("confirmed", "supported"):
+        return verdict
+    unclear = share.low != share.low and share.value >= CONFIRMED
+    return "supported" if unclear or share.low >= SOMETHING else verdict
 
 
 def _rivals(one: Trial, other: Trial) -> bool:
@@ -170,8 +236,8 @@ def _rivals(one: Trial, other: Trial) -> bool:
 
 
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
-    verdict, result = one.found.verdict, f"{one.repair.statement}; {_told(one, facts.metric.name)}"
-    if _stands(one) and not one.returned:
+    verdict, result = _verdict(one), f"{one.repair.statement}; {_said(one, facts.metric.name)}"
+    if verdict in ("confirmed", "supported") and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
     elif rival:
@@ -180,18 +246,15 @@ def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
     return replace(untried, share=one.found.share, remedy=one.remedy)
 
 
-def _told(one: Trial, metric: str) -> str:
-    """What the trial found, in words."""
-    if one.reproduced:
-        return f"put into the baseline's rows, {says_reproduced(one.found, metric)}"
+def _said(one: Trial, metric: str) -> str:
+    """What came of the trial: undone, done again where the true values are lost, or with those of like rows."""
     if not one.repair.donors:
         return f"undone, {says(one.found, metric)}"
-    more = "; as the true values are lost, it may explain more" if _stands(one) else ""
-    return f"with values of like rows in their place, {says(one.found, metric)}{more}"
-
-
-def _stands(one: Trial) -> bool:
-    return one.found.verdict in ("confirmed", "supported")
+    if one.repair.reenacted:
+        return f"as the true values are lost, done again in the baseline's rows: {says_again(one.found, metric)}"
+    told = f"with values of like rows in their place, {says(one.found, metric)}"
+    recovers = _verdict(one) in ("confirmed", "supported")
+    return told + ("; as the true values are lost, it may explain more" if recovers else "")
 
 
 def _untested(repair: Repair, facts: Facts, why: str) -> Outcome:

@@ -177,11 +177,12 @@ def remedied(facts: Facts, remedies: Sequence[Remedy]) -> tuple[RowSample, Bools
     return _rescored(facts, fixed, version, threshold), keep
 
 
-def answered_again(facts: Facts, sample: RowSample, changed: RowSample) -> RowSample:
-    """A sample whose features were changed, its rows scored and decided anew where that changed them."""
-    replayed = replay(facts, sample)
-    again = touched(sample, changed) & replayed.reproduced()
-    return _rescored(facts, changed, np.where(again, replayed.logged, ""), None)
+def reenacted(facts: Facts, usual: RowSample, struck: RowSample) -> RowSample:
+    """Rows of the baseline as the version that served them would have answered them with `struck`'s features."""
+    version = usual.version
+    if not (version != "").any():
+        version = np.full(len(usual), replay(facts, facts.before).logged[0], dtype=object)
+    return _rescored(facts, struck, np.where(touched(usual, struck), version, ""), None)
 
 
 def touched(before: RowSample, after: RowSample) -> Bools:

@@ -219,14 +219,16 @@ class Bootstrap:
         better = bool(np.mean(gains > 0) >= CLEAR and self._shown(LIKELY))
         return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]), better)
 
-    def reproduction(self, clean: Judged, struck: Judged, *, rng: np.random.Generator) -> Recovery:
-        """What part of the metric's fall a fault makes by itself, where it turns `clean` rows into `struck` ones."""
-        weights = redrawn(len(clean.matrix), rng, draws=len(self.falls))
-        lost = clean.value(self.metric, weights) - struck.value(self.metric, weights)
-        before, after = float(clean.value(self.metric)[0]), float(struck.value(self.metric)[0])
+    def draws_again(self, usual: Judged, struck: Judged, *, rng: np.random.Generator) -> tuple[float, Floats]:
+        """The share of the fall that baseline rows show once a fault is put into them: over all rows, and in each draw.
+
+        What a fault destroys nothing gives back; but it can be done again where the truth is at hand.
+        """
+        weights = redrawn(len(usual.matrix), rng)
+        before, after = (float(one.value(self.metric)[0]) for one in (usual, struck))
+        old, new = (one.value(self.metric, weights) for one in (usual, struck))
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = self.interval(float(np.divide(before - after, self.fall)), lost / self.falls)
-        return Recovery(share, before, self.during, after)
+            return float(np.divide(before - after, before - self.during)), (old - new) / (old - self.during_drawn)
 
     def interval(self, share: float, draws: Floats) -> Interval:
         """The share with the limits of its draws; NaN limits where the fall isn't clear."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mortis.causes.facts import Facts, Remedy, bounded, percent
-from mortis.causes.replay import answered_again, remedied
+from mortis.causes.replay import reenacted, remedied, touched
 from mortis.causes.scoring import Bootstrap, Judged, Recovery
+from mortis.profiles import Floats
 
 if TYPE_CHECKING:
-    from mortis.integrity.kinds.repair import Example
+    from mortis.integrity.kinds.repair import Reenactment
 
 
 def judged_with(facts: Facts, *remedies: Remedy) -> Judged:
@@ -24,10 +28,24 @@ def tried(facts: Facts, remedy: Remedy) -> Recovery:
     return drawn(facts).recovery(judged_with(facts, remedy))
 
 
-def reproduced(facts: Facts, example: Example) -> Recovery:
-    """What a fault makes of the fall where it is put into the baseline's rows."""
-    again = answered_again(facts, example.before, example.struck)
-    return drawn(facts).reproduction(facts.judged(example.before), facts.judged(again), rng=facts.rng())
+def done_again(facts: Facts, fault: Reenactment) -> Recovery:
+    """What part of the fall comes of a fault once it is put into the baseline's rows."""
+    again = facts.judged(reenacted(facts, fault.usual, fault.struck))
+    share, draws = drawn(facts).draws_again(facts.judged(fault.usual), again, rng=facts.rng())
+    before, after = (float(one.value(facts.metric)[0]) for one in (facts.judged(fault.usual), again))
+    return Recovery(drawn(facts).interval(share, draws), before, drawn(facts).during, after)
+
+
+def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[float, Floats]:
+    """The share of the fall that comes of several faults in the same baseline rows: over all rows, and in each draw."""
+    usual = struck = faults[0].usual
+    for one in faults:
+        rows = touched(usual, one.struck)
+        for name, column in one.struck.features.items():
+            if column is not usual.features[name]:
+                struck = struck.with_feature(name, np.where(rows, column, struck.features[name]))
+    again = facts.judged(reenacted(facts, usual, struck))
+    return drawn(facts).draws_again(facts.judged(usual), again, rng=facts.rng())
 
 
 @lru_cache(maxsize=1)  # every remedy is held against the same draws
@@ -51,9 +69,9 @@ def says(found: Recovery, metric: str) -> str:
     return f"{moved}: that takes back {how} of the fall (95 % interval {limits}, n = {found.share.n:,})"
 
 
-def says_reproduced(found: Recovery, metric: str) -> str:
-    """A fault's own part of the fall in words: what it makes of the baseline's metric."""
-    moved = f"it makes {metric} {found.after:.4g} of {found.before:.4g} ({found.during:.4g} in the incident)"
+def says_again(found: Recovery, metric: str) -> str:
+    """A fault done again in the baseline's rows, in words."""
+    moved = f"{metric} there goes from {found.before:.4g} to {found.after:.4g} ({found.during:.4g} in the incident)"
     if found.share.low != found.share.low:
         return f"{moved}; the sampled rows don't show the fall clearly, so no share of it can be told"
-    return f"{moved}: that is {bounded(found.share)} of the fall (n = {found.share.n:,})"
+    return f"{moved}: that makes {bounded(found.share)} of the fall (n = {found.share.n:,})"

@@ -9,6 +9,7 @@ from mortis.causes.attribution import STANDING, remainder, repaired_facts, scale
 from mortis.causes.catalogue import catalogue
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
+from mortis.causes.leaks import decide_leak
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
 from mortis.causes.offline import decide_two_paths
@@ -34,6 +35,7 @@ from mortis.records import (
 DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_repairs, tuple(sorted({*CAUSE_OF_KIND.values(), *LOOKED_FOR}))),
     (decide_two_paths, ("S1",)),
+    (decide_leak, ("S5",)),
     (decide_served_version, ("M2",)),
     (decide_departures, ("M3", "M4", "P1", "P2", "P3", "H3", "H5")),
     (decide_promotion, ("M1", "M6")),

@@ -13,6 +13,7 @@ from mortis.integrity.kinds.filling import propose_defaults, propose_nulls, prop
 from mortis.integrity.kinds.pair import FEWEST_ROWS, Pair, pair_of
 from mortis.integrity.kinds.proposal import Proposal
 from mortis.integrity.kinds.ranking import ranked
+from mortis.integrity.kinds.reference import propose_references
 from mortis.integrity.kinds.repair import Repair
 from mortis.integrity.kinds.repetition import propose_repeats
 from mortis.integrity.kinds.resolution import propose_clipping, propose_rounding
@@ -32,6 +33,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "value": propose_values,
         "clip": propose_clipping,
         "rounding": propose_rounding,
+        "reference": propose_references,
         "timezone": propose_shifts,
         "stale": propose_stale,
         "swap": propose_swaps,

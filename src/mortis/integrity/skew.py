@@ -39,7 +39,8 @@ class Skew:
     """How often and how a feature's served values differ from the offline ones.
 
     `mismatch` is the share of compared rows that differ, with its interval; `how` is "equal", "null served", "null
-    offline", "factor", "offset", "affine", "rounded", "constant", "clipped", "renamed", "permuted" or "other".
+    offline", "factor", "offset", "affine", "rounded", "stepped", "constant", "clipped", "renamed", "permuted" or
+    "other".
     """
 
     feature: str
@@ -145,6 +146,7 @@ def _words(fit: Fit) -> str:
         "affine": f"served = {given.get('factor')} × offline + {given.get('offset')} {part}",
         "rounded": f"served is offline rounded to {given.get('digits')} decimals {part}",
         "constant": f"always {given.get('value')} served {part}",
+        "stepped": f"served is offline cut to whole multiples of {given.get('step')} {part}",
         "clipped": f"served stays {given.get('side')} {given.get('limit')} {part}",
         "renamed": f"values bear other names ({given.get('example')}) {part}",
         "permuted": "the same values, on other rows",
@@ -260,6 +262,15 @@ def _cut(values: Floats, digits: int) -> Floats:
     return np.asarray(np.trunc(values * scale) / scale, dtype=np.float64)
 
 
+def _stepped(pairs: _Pairs) -> Fit:
+    """The step between the values served, where each is the multiple at or below the offline value."""
+    levels = np.unique(pairs.served)
+    if not 2 <= len(levels) <= len(pairs.served) / 2:
+        return Fit("stepped", 0.0)
+    step = float(np.diff(levels).min())
+    return Fit("stepped", pairs.matched(np.floor(pairs.offline / step) * step), {"step": step})
+
+
 def _clipped(pairs: _Pairs) -> Fit:
     """The limit that all differing values stand at, each of them offline beyond it, where others are within it."""
     limit = float(np.median(pairs.served))
@@ -305,7 +316,7 @@ def _same_values(served: Column, offline: Column, tolerance: float) -> bool:
 
 PairFit = Callable[[_Pairs], Fit]
 
-NUMBER_FITS: tuple[PairFit, ...] = (_factor, _offset, _rounded, _clipped, _constant, _affine)
+NUMBER_FITS: tuple[PairFit, ...] = (_factor, _offset, _rounded, _stepped, _clipped, _constant, _affine)
 """What numbers are tried for, simplest first. A new rule is a function, a line here and one in `_words`."""
 
 TEXT_FITS: tuple[PairFit, ...] = (_constant, _renamed)

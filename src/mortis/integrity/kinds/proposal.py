@@ -10,7 +10,7 @@ import numpy as np
 from mortis.integrity.kinds.donors import donors_for
 from mortis.integrity.kinds.judge import ALL_STRUCK, Judge, Verdict
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.repair import Bools, Example, Ints, Parameters, Region, Repair, Undo
+from mortis.integrity.kinds.repair import Bools, Ints, Parameters, Reenactment, Region, Repair, Undo
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
 
@@ -100,33 +100,24 @@ class Proposal:
             share=share,
             rows=None if rows.all() else rows,
             undo=self.undo,
-            example=_example(pair, self.supposed),
             donors=self.told.donors,
+            reenacted=self._reenacted(pair),
         )
+
+    def _reenacted(self, pair: Pair) -> Reenactment:
+        """The corruption in the baseline's rows, in as large a part of the region's as it struck of the incident's."""
+        supposed, struck = self.supposed, pair.before
+        rows = struck_rows(pair, supposed)
+        for name, forward in zip(supposed.features, supposed.forwards, strict=True):
+            column = pair.before.features[name].copy()
+            column[rows] = forward[rows[supposed.region.in_scope(pair.before)]]
+            struck = struck.with_feature(name, column)
+        return Reenactment(pair.before, struck)
 
     def _statement(self, region: Region, share: float) -> str:
         part = "" if share >= ALL_STRUCK or self.told.counted else f", in about {share:.0%} of those rows"
         counted = f": {self.told.counted}" if self.told.counted else ""
         return f"{' and '.join(self.features) or 'rows'} {self.told.says}{region.text()}{part}{counted}"
-
-
-def struck_before(pair: Pair, supposed: Supposed) -> Bools:
-    """Baseline rows of the scope, as many as the corruption struck of the incident's, the same ones each time."""
-    region = supposed.region
-    scope, inside = region.in_scope(pair.before), region.in_scope(pair.after)
-    part = supposed.verdict.share * float(region.rows(pair.after).sum()) / max(1.0, float(inside.sum()))
-    return scope & (np.random.default_rng(pair.seed).random(len(scope)) < part)
-
-
-def _example(pair: Pair, supposed: Supposed) -> Example:
-    """The baseline's rows with and without the corruption; repeated rows change no column."""
-    rows, struck = struck_before(pair, supposed), pair.before
-    scope = supposed.region.in_scope(pair.before)
-    for name, forward in zip(supposed.features, supposed.forwards, strict=True):
-        column = pair.before.features[name].copy()
-        column[rows] = forward[rows[scope]]
-        struck = struck.with_feature(name, column)
-    return Example(pair.before, struck)
 
 
 def suppose(judge: Judge, forward: Column) -> Supposed:
@@ -215,6 +206,14 @@ def _chance_struck(pair: Pair, supposed: Supposed, sample: RowSample) -> Floats:
     if judge.given:
         given = pair.coding[judge.given[0]].of(sample.features[judge.given[0]])
     return judge.odds(forward, supposed.verdict.share, sample.features[judge.feature], given)
+
+
+def struck_rows(pair: Pair, supposed: Supposed) -> Bools:
+    """The rows of `pair.before` (n,) to put a corruption into: the region's share that it struck in the incident."""
+    region, scope = supposed.region, supposed.region.in_scope(pair.before)
+    inside = float(region.in_scope(pair.after).sum())
+    part = supposed.verdict.share * float(region.rows(pair.after).sum()) / max(1.0, inside)
+    return scope & (np.random.default_rng(pair.seed).random(len(scope)) < part)
 
 
 def drawn(pair: Pair, rows: Bools, share: float) -> Bools:

@@ -10,7 +10,7 @@ import numpy as np
 from mortis.integrity.kinds.coding import Code
 from mortis.integrity.kinds.hellinger import apart
 from mortis.integrity.kinds.pair import Pair, fine_code, plain_code
-from mortis.integrity.kinds.proposal import Proposal, struck_before
+from mortis.integrity.kinds.proposal import Proposal, struck_rows
 from mortis.integrity.kinds.repair import Ints
 from mortis.profiles import Floats
 
@@ -174,7 +174,7 @@ def _own_fit(pair: Pair, board: Board, one: _Tried, first: Mapping[int, float]) 
 
 def _with(pair: Pair, board: Board, one: Proposal) -> Board:
     """The board with a corruption put into the share of the baseline's rows that it struck of the incident's."""
-    rows, scope = struck_before(pair, one.supposed), one.supposed.region.in_scope(pair.before)
+    scope, rows = one.supposed.region.in_scope(pair.before), struck_rows(pair, one.supposed)
     fine, coarse = {}, {}
     for name, forward in zip(one.features, one.supposed.forwards, strict=True):
         values = forward[rows[scope]]

@@ -76,10 +76,10 @@ def _clock(second: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """Baseline rows as they were, and with a corruption put into as many of them as it struck of the incident's."""
+class Reenactment:
+    """A corruption put into the baseline's rows: as they were, and as they would have been under it."""
 
-    before: RowSample
+    usual: RowSample
     struck: RowSample
 
 
@@ -91,8 +91,7 @@ class Repair:
     related columns, that goes away when the corruption is put into baseline rows. `share` is the part of the region's
     rows that it struck, `rows` marks the incident's rows thought affected (None: all). `undo` takes incident rows and
     gives them back repaired, the same ones each time; `donors` tells that the true values are lost and stand-ins were
-    drawn from like baseline rows. `example` shows the corruption on the baseline's rows, where
-    it was fitted on them.
+    drawn from like baseline rows. `reenacted` is the way there: the corruption put into as many of the baseline's rows.
     """
 
     kind: str
@@ -105,7 +104,7 @@ class Repair:
     rows: Bools | None
     undo: Undo
     donors: bool = False
-    example: Example | None = None
+    reenacted: Reenactment | None = None
 
     @property
     def scope(self) -> tuple[str, str] | None:

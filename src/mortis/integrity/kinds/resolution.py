@@ -92,10 +92,11 @@ def _bounds(judge: Judge) -> list[tuple[float, str]]:
     old = dict(zip(*(part.tolist() for part in value_shares(judge.before)), strict=True))
     new = dict(zip(*(part.tolist() for part in value_shares(judge.after)), strict=True))
     gained = sorted(new, key=lambda value: old.get(value, 0.0) - new[value])[:BOUNDS_TRIED]
+    known = judge.before[~np.isnan(judge.before.astype(float))]
     found = []
     for bound in gained:
         rise = new[bound] - old.get(bound, 0.0)
-        for side, beyond in (("upper", judge.before > bound), ("lower", judge.before < bound)):
+        for side, beyond in (("upper", known > bound), ("lower", known < bound)):
             if rise >= 0.01 and 0.5 * rise <= float(beyond.mean()) <= 0.97:
                 found.append((bound, side))
     return found

@@ -11,6 +11,7 @@ from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
 from mortis.causes.inputs import moved_features
 from mortis.causes.propensity import auc, propensity
 from mortis.causes.scoring import CLEAR, errors_among, redrawn
+from mortis.engine.dataset import OUTCOMES
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
 from mortis.rows import RowSample
@@ -88,15 +89,17 @@ def decompose(facts: Facts, *, rng: np.random.Generator) -> Decomposition | None
 
     Source: Cai, Namkoong, Yadlowsky (2023), "Diagnosing model performance under distribution shift" (DISDE).
     """
-    (before, old), (after, new) = (_counted(facts, sample) for sample in (facts.before, facts.during))
-    if min(len(before), len(after)) < FEWEST_ROWS or not before.features:
+    old, new = (Judgeable.of(facts, sample) for sample in (facts.before, facts.during))
+    if min(old.among.sum(), new.among.sum()) < FEWEST_ROWS or not old.rows.features:
         return None
-    loss = np.concatenate([old, new]).astype(float)
-    came = np.concatenate([np.zeros(len(old)), np.ones(len(new))])
+    loss, among = (np.concatenate(pair).astype(float) for pair in ((old.errors, new.errors), (old.among, new.among)))
+    came = np.concatenate([np.zeros(len(old.rows)), np.ones(len(new.rows))])
     counts = _draws(came, rng)
-    pi = propensity(before, after, counts, rng=rng)
-    middle = parts(loss, came, shared_support(pi.chance, came), np.ones(len(came)))
-    drawn = np.array([parts(loss, came, shared_support(p, came), n) for p, n in zip(pi.drawn, counts, strict=True)])
+    pi = propensity(old.rows, new.rows, counts, rng=rng)
+    middle = parts(loss, came, shared_support(pi.chance, came), np.ones(len(came)), among)
+    drawn = np.array(
+        [parts(loss, came, shared_support(p, came), n, among) for p, n in zip(pi.drawn, counts, strict=True)]
+    )
     if middle.sum() <= 0 or np.mean(drawn.sum(axis=1) > 0) < CLEAR:
         return None
     shares, draws = middle / middle.sum(), drawn / drawn.sum(axis=1, keepdims=True)
@@ -105,9 +108,24 @@ def decompose(facts: Facts, *, rng: np.random.Generator) -> Decomposition | None
     return Decomposition(harder, relation, outside, inputs, auc(pi.chance, came), len(came))
 
 
-def _counted(facts: Facts, sample: RowSample) -> tuple[RowSample, Bools]:
-    among, errors = errors_among(sample, facts.metric.judgement)
-    return sample.where(among), errors[among]
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgeable:
+    """The rows whose outcome is known, with those that the metric is about and its errors among them (rows,).
+
+    All of them are weighed: which rows a metric such as F1 is about hangs on their labels, so that among those alone
+    inputs seem to move where labels do.
+    """
+
+    rows: RowSample
+    among: Bools
+    errors: Bools
+
+    @classmethod
+    def of(cls, facts: Facts, sample: RowSample) -> Judgeable:
+        """The judgeable rows of a sample."""
+        among, errors = errors_among(sample, facts.metric.judgement)
+        known = among | (sample.outcome < len(OUTCOMES[facts.metric.judgement.by]) - 1)
+        return cls(sample.where(known), among[known], errors[known])
 
 
 def _interval(draws: Floats, share: float, n: int) -> Interval:
@@ -115,15 +133,17 @@ def _interval(draws: Floats, share: float, n: int) -> Interval:
     return Interval(float(share), float(low), float(high), n)
 
 
-def parts(loss: Floats, came: Floats, weights: Floats, counts: Floats) -> Floats:
+def parts(loss: Floats, came: Floats, weights: Floats, counts: Floats, among: Floats | None = None) -> Floats:
     """The rise of the mean loss by harder inputs, changed relation, outside support: (3,), which sum to the rise.
 
-    `weights` carry both windows to the inputs that they share; `counts` say how often a row is drawn.
+    `weights` carry both windows to the inputs that they share; `counts` say how often a row is drawn; `among` marks the
+    rows that the mean is taken over, all where it is not given.
     """
     old, new = came == 0, came == 1
+    judged = np.ones(len(loss)) if among is None else among
 
     def mean(where: Bools, by: Floats) -> float:
-        return float(np.sum(loss[where] * by[where]) / max(np.sum(by[where]), 1e-12))
+        return float(np.sum(loss[where] * by[where]) / max(np.sum(judged[where] * by[where]), 1e-12))
 
     e_p, e_q = mean(old, counts), mean(new, counts)
     s_p, s_q = mean(old, counts * weights), mean(new, counts * weights)

@@ -10,6 +10,7 @@ from mortis.causes.catalogue import catalogue
 from mortis.causes.environment import decide_environment
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
+from mortis.causes.labels import decide_labels, decide_selective
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
 from mortis.causes.offline import decide_two_paths
@@ -42,6 +43,11 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_duplicates, ("D7",)),
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
+]
+# What is wrong with labels or with what was written down; where such a thing stands, the world can't be judged by them.
+RECORD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
+    (decide_labels, ("L1", "E1")),
+    (decide_selective, ("L2",)),
 ]
 WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_season, ("W3",)),
@@ -95,19 +101,24 @@ def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> I
     """The world's causes, on what standing faults leave of the drop: a corrupted column looks like drift."""
     rest = repaired_facts(facts, integrity)
     faults = [one for one in integrity if one.verdict in STANDING and one.remedy]
-    for decider, ids in WORLD_DECIDERS:
+    exact = all(fault.remedy.exact for fault in faults if fault.remedy)
+    standing: list[str] = []
+    for decider, ids in (*RECORD_DECIDERS, *WORLD_DECIDERS):
         why = ""
         if explained.value >= EXPLAINED:
             why = f"the faults that stand explain {percent(explained.value)} of the drop, and little is left"
         elif faults and (rest is None or decider is decide_mix):
             why = "it can't be told apart from the faults that stand"
+        elif standing and (decider, ids) in WORLD_DECIDERS:
+            why = f"it can't be told apart from {' and '.join(standing)}, which stands"
         if why or rest is None:
             yield from (plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids)
-        elif not faults:
-            yield from (_beside_untested_faults(facts, one) for one in decider(facts))
-        else:
-            exact = all(fault.remedy.exact for fault in faults if fault.remedy)
-            yield from (_of_the_rest(one, explained, exact=exact) for one in decider(rest))
+            continue
+        for one in decider(rest if faults else facts):
+            judged = _of_the_rest(one, explained, exact=exact) if faults else _beside_untested_faults(facts, one)
+            if judged.verdict in STANDING and (decider, ids) in RECORD_DECIDERS:
+                standing.append(judged.id)
+            yield judged
 
 
 def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.causes.facts import CONFIDENCE, Facts, Outcome, bounded, percent, plainly
+from mortis.causes.facts import CONFIDENCE, Facts, Outcome, percent, plainly
+from mortis.causes.record import on_record, said
 from mortis.causes.relation import Place, Relation, Way, places_of, relation, with_labels
 from mortis.causes.replay import answered, nulls, replay, why_not_replayed
 from mortis.causes.scoring import Recovery
+from mortis.causes.surface import surface_of
 from mortis.causes.trial import drawn, says
-from mortis.changes.kinds import kinds_of
 from mortis.engine.dataset import LABEL_AGE
 from mortis.profiles import Floats
-from mortis.records import CauseVerdict, Change, Interval, Window
+from mortis.records import CauseVerdict, Window
 
 NAME = "labels against those that the baseline's relation to inputs and scores would give"
 NAME_SELECTIVE = "share of rows with a label by what was decided"
 INVERTED = 0.6  # more rows turned round than not: no loss of information makes right answers wrong
 A_RULE = 0.97  # of the rows in a place: what comes of like inputs is never so sure
-SHORTLY = timedelta(days=1)
 AT_ONCE = 0.25  # of negatives that suddenly have an age which they had not
 LOST, KEPT = 0.75, 0.85  # of the usual share with a label: less of the one decision, still so much of the other
 FEWEST = 100
@@ -44,6 +43,13 @@ def decide_labels(facts: Facts) -> Iterable[Outcome]:
     way = found.best
     if way is None:
         result = f"labels hang on inputs and scores as in the baseline (n = {found.n:,})"
+        yield from (plainly(id_, "refuted", NAME, result) for id_ in ("L1", "E1"))
+        return
+    surface = surface_of(facts)
+    if surface and surface.differs:
+        result = (
+            f"{_in_words(way, facts)}; but there is more to it than labels: inputs or the number of rows moved there"
+        )
         yield from (plainly(id_, "refuted", NAME, result) for id_ in ("L1", "E1"))
         return
     taken = _taken_back(facts, found)
@@ -97,7 +103,7 @@ def _outcome(id_: str, ruled: _Ruled, told: str, way: Way, taken: Recovery) -> O
         taken.share if stands else None,
         features=(place.column,) if stands and place.column and not place.value else (),
         parameters={"way": ruled.way, "share_of_rows": round(way.part, 3)} if stands else {},
-        scope=str(place) if stands and place.value else "",
+        scope=str(place.part_of or (place if place.value else "")) if stands else "",
     )
 
 
@@ -118,60 +124,42 @@ def _in_words(way: Way, facts: Facts) -> str:
 
 def _broken(facts: Facts, found: Relation, way: Way) -> _Ruled:
     """L1: labels turned round, by a rule, or by another scale everywhere."""
-    record = _on_record(facts, "label")
-    said = _said(record, "label")
+    record = on_record(facts, "label")
+    told = said(record, "label")
     if way.name == "flipped":
         if found.rival("flipped") is not None and not record:
-            return _Ruled("inconclusive", 0.4, f"other ways fit as well, and {said}")
+            return _Ruled("inconclusive", 0.4, f"other ways fit as well, and {told}")
         if way.part >= INVERTED:
-            return _Ruled("confirmed", 0.95, f"more labels are turned round than not; {said}", "flipped")
-        return _Ruled("supported", 0.85 if record else 0.65, said, "flipped")
+            return _Ruled("confirmed", 0.95, f"more labels are turned round than not; {told}", "flipped")
+        return _Ruled("supported", 0.85 if record else 0.65, told, "flipped")
     if way.name not in ("fewer", "more"):
         return _NO
     if facts.task == "binary" and way.part >= A_RULE and not _at_once(facts):
-        return _Ruled("supported", 0.85 if record else 0.6, f"that is a rule without exception; {said}", "redefined")
+        return _Ruled("supported", 0.85 if record else 0.6, f"that is a rule without exception; {told}", "redefined")
     if facts.task == "regression" and way.place.whole and record:
-        return _Ruled("supported", 0.75, f"all of them by one factor; {said}", "redefined")
+        return _Ruled("supported", 0.75, f"all of them by one factor; {told}", "redefined")
     if record:
-        return _Ruled("inconclusive", 0.45, f"what comes of like inputs may have changed as well; {said}")
+        return _Ruled("inconclusive", 0.45, f"what comes of like inputs may have changed as well; {told}")
     return _NO
 
 
 def _misjoined(facts: Facts, found: Relation, way: Way) -> _Ruled:
     """E1: labels of other rows, or nothing where no label came."""
-    record = _on_record(facts, "measurement")
-    said = _said(record, "measurement")
+    record = on_record(facts, "measurement")
+    told = said(record, "measurement")
     if way.name == "exchanged":
         if record:
-            return _Ruled("supported", 0.85, said, "shifted")
-        return _Ruled("inconclusive", 0.45, f"inputs that say less than they did would look the same; {said}")
+            return _Ruled("supported", 0.85, told, "shifted")
+        return _Ruled("inconclusive", 0.45, f"inputs that say less than they did would look the same; {told}")
     if way.name == "zero" and found.rival("zero") is None:
-        return _Ruled("confirmed", 0.9, f"the baseline had next to none; {said}", "filled")
+        return _Ruled("confirmed", 0.9, f"the baseline had next to none; {told}", "filled")
     if way.name == "fewer" and facts.task == "binary" and way.place.whole:
         early = _at_once(facts)
         if early:
-            return _Ruled("confirmed", 0.9, f"{early}; {said}", "filled")
+            return _Ruled("confirmed", 0.9, f"{early}; {told}", "filled")
         if record:
-            return _Ruled("supported", 0.75, said, "filled")
+            return _Ruled("supported", 0.75, told, "filled")
     return _NO
-
-
-def _on_record(facts: Facts, kind: str) -> Sequence[Change]:
-    """Changes of a kind that came with the failure."""
-    onset = facts.failure.onset
-    since = facts.failure.since_onset.start
-    low, high = (onset.low, onset.high) if onset else (since, since)
-    return [
-        one
-        for one in facts.changes or ()
-        if one.time is not None and low - SHORTLY <= one.time <= high + SHORTLY and kind in kinds_of(one.kind)
-    ]
-
-
-def _said(record: Sequence[Change], kind: str) -> str:
-    if not record:
-        return f"no change of kind {kind} is on record about the onset"
-    return "on record about the onset: " + "; ".join(f"{one.summary} ({one.id})" for one in record[:2])
 
 
 def _at_once(facts: Facts) -> str:

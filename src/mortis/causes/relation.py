@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from mortis.causes.facts import Bools, Facts
 from mortis.causes.propensity import logistic, one_hot
@@ -25,19 +26,24 @@ CLEAR = 15.0  # nats beyond the labels as the baseline has them, on top of what 
 APART = 4.0  # nats by which one way must beat the other ways
 LEAST = 1e-4
 RARE = 0.05
+PARTIAL = ("fewer", "more")  # ways that may hold in a region of the inputs only
+TURNS = 40
+
+Marks = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the relation differs: a column's value, or its values from or up to a bound; everywhere without a column.
 
-    `whole` tells that it is no region of a number or category but everybody, or one value of a column of few texts.
+    Where `part_of` is given, only within that.
     """
 
     column: str = ""
     value: str = ""
     low: float = -np.inf
     high: float = np.inf
+    part_of: Place | None = None
 
     @property
     def whole(self) -> bool:
@@ -52,14 +58,16 @@ class Place:
         if self.value:
             return np.asarray(column == self.value, dtype=bool)
         numbers = np.asarray(column, dtype=float)
-        return np.asarray((numbers >= self.low) & (numbers <= self.high))
+        inside = np.asarray((numbers >= self.low) & (numbers <= self.high))
+        return inside & self.part_of.holds(sample) if self.part_of else inside
 
     def __str__(self) -> str:
         if not self.column:
             return ""
         if self.value:
             return f"{self.column} = {self.value}"
-        return f"{self.column} >= {self.low:g}" if np.isfinite(self.low) else f"{self.column} <= {self.high:g}"
+        bound = f"{self.column} >= {self.low:g}" if np.isfinite(self.low) else f"{self.column} <= {self.high:g}"
+        return f"{self.part_of} and {bound}" if self.part_of else bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,10 @@ def relation(facts: Facts) -> Relation | None:
     usual = _binary(before, during, rng) if facts.task == "binary" else _figures(before, during, rng)
     places = list(places_of(during))
     inside = np.array([place.holds(during) for place in places], dtype=np.float32)
-    found = [way for name, logs, parts in usual.ways for way in _best(name, logs, parts, places, inside)]
+    found = [
+        _narrowed(_best(name, logs, parts, places, inside), logs, parts, places, inside)
+        for name, logs, parts in usual.ways
+    ]
     unmoved = np.full(len(facts.during), np.nan)
     unmoved[new] = usual.drawn
     ways = tuple(sorted(found, key=lambda one: -one.gain))
@@ -152,13 +163,27 @@ def _values(column: Column) -> Iterator[str]:
         yield from (str(one) for one, n in zip(values, counts, strict=True) if n >= FEWEST_OF_VALUE * len(column))
 
 
-def _best(name: str, logs: Floats, parts: Floats, places: list[Place], inside: Floats) -> Iterator[Way]:
+def _best(name: str, logs: Floats, parts: Floats, places: list[Place], inside: Marks) -> Way:
     """The likeliest part and place of a way; those that are not partial to inputs know no bounds of numbers."""
     gains = inside @ logs.astype(np.float32)
-    if name not in ("fewer", "more"):
+    if name not in PARTIAL:
         gains[[not place.whole for place in places]] = -np.inf
     where, part = np.unravel_index(int(np.argmax(gains)), gains.shape)
-    yield Way(name, places[where], float(parts[part]), float(gains[where, part]))
+    return Way(name, places[where], float(parts[part]), float(gains[where, part]))
+
+
+def _narrowed(way: Way, logs: Floats, parts: Floats, places: list[Place], inside: Marks) -> Way:
+    """The way within bounds of a number, where its place is a value and that fits clearly better."""
+    if way.name not in PARTIAL or not way.place.value:
+        return way
+    bounds = [i for i, place in enumerate(places) if not place.whole]
+    both = inside[bounds] * inside[places.index(way.place)]
+    gains = both @ logs.astype(np.float32)
+    where, part = np.unravel_index(int(np.argmax(gains)), gains.shape)
+    if gains[where, part] < way.gain + CLEAR:
+        return way
+    place = replace(places[bounds[where]], part_of=way.place)
+    return Way(way.name, place, float(parts[part]), float(gains[where, part]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +260,11 @@ def _figures(before: RowSample, during: RowSample, rng: np.random.Generator) -> 
         return np.asarray((1 - RARE) * near + RARE * common(value) + LEAST * floor)
 
     now = usual(y)
-    others = {"flipped": usual(was.min() + was.max() - y), "exchanged": common(y)}
+    # What a figure was turned round about isn't known: that which explains the rows best.
+    turns = np.linspace(float(was.min()), float(np.quantile(y + q, 0.999)), TURNS)
+    turned = [usual(turn - y) for turn in turns]
+    best = max(turned, key=lambda other: float(np.log(np.maximum(0.9 + 0.1 * other / now, 1e-6)).sum()))
+    others = {"flipped": best, "exchanged": common(y)}
     if np.mean(was == 0) < RARE:
         others["zero"] = np.where(y == 0, 1 / spread.mean(), 0.0)
     ways = [(name, _mixed(now, other), PARTS) for name, other in others.items()]

@@ -17,6 +17,8 @@ from mortis.causes.offline import decide_two_paths
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.replay import why_not_replayed
 from mortis.causes.season import decide_season
+from mortis.causes.surface import decide_surface
+from mortis.causes.unlogged import decide_unlogged
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import (
@@ -39,15 +41,17 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_environment, ("P1", "P3")),
     (decide_promotion, ("M1",)),
     (decide_decision_rule, ("M3",)),
-    (decide_fallback, ("H1",)),
+    (decide_fallback, ("H1", "H2")),
     (decide_duplicates, ("D7",)),
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
 # What is wrong with labels or with what was written down; where such a thing stands, the world can't be judged by them.
 RECORD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
+    (decide_surface, ("W5", "P4")),
     (decide_labels, ("L1", "E1")),
     (decide_selective, ("L2",)),
+    (decide_unlogged, ("E4",)),
 ]
 WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_season, ("W3",)),

@@ -9,6 +9,7 @@ from mortis.causes.attribution import STANDING, remainder, repaired_facts, scale
 from mortis.causes.catalogue import catalogue
 from mortis.causes.environment import decide_environment
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
+from mortis.causes.gaming import decide_gaming
 from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
 from mortis.causes.labels import decide_labels, decide_selective
 from mortis.causes.measurement import decide_maturity, decide_ordinary
@@ -46,18 +47,24 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
-# What is wrong with labels or with what was written down; where such a thing stands, the world can't be judged by them.
-RECORD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
-    (decide_surface, ("W5", "P4")),
-    (decide_labels, ("L1", "E1")),
-    (decide_selective, ("L2",)),
-    (decide_unlogged, ("E4",)),
-]
-WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
-    (decide_season, ("W3",)),
-    (decide_mix, ("E3",)),
-    (decide_world, ("W1", "W2")),
-]
+Tier = Sequence[tuple[Decider, tuple[str, ...]]]
+# What faults leave, from the particular to the general: where something stands, what follows can't be told apart from it.
+WORLD_DECIDERS: tuple[Tier, ...] = (
+    (
+        (decide_season, ("W3",)),
+        (decide_gaming, ("W4",)),
+    ),
+    (
+        (decide_surface, ("W5", "P4")),
+        (decide_labels, ("L1", "E1")),
+        (decide_selective, ("L2",)),
+        (decide_unlogged, ("E4",)),
+    ),
+    (
+        (decide_mix, ("E3",)),
+        (decide_world, ("W1", "W2")),
+    ),
+)
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
 EXPLAINED = 0.7
 MOST_ACTED_ON = 3
@@ -107,22 +114,26 @@ def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> I
     faults = [one for one in integrity if one.verdict in STANDING and one.remedy]
     exact = all(fault.remedy.exact for fault in faults if fault.remedy)
     standing: list[str] = []
-    for decider, ids in (*RECORD_DECIDERS, *WORLD_DECIDERS):
-        why = ""
-        if explained.value >= EXPLAINED:
-            why = f"the faults that stand explain {percent(explained.value)} of the drop, and little is left"
-        elif faults and (rest is None or decider is decide_mix):
-            why = "it can't be told apart from the faults that stand"
-        elif standing and (decider, ids) in WORLD_DECIDERS:
-            why = f"it can't be told apart from {' and '.join(standing)}, which stands"
-        if why or rest is None:
-            yield from (plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids)
-            continue
-        for one in decider(rest if faults else facts):
-            judged = _of_the_rest(one, explained, exact=exact) if faults else _beside_untested_faults(facts, one)
-            if judged.verdict in STANDING and (decider, ids) in RECORD_DECIDERS:
-                standing.append(judged.id)
-            yield judged
+    for tier in WORLD_DECIDERS:
+        found: list[Outcome] = []
+        for decider, ids in tier:
+            why = ""
+            if explained.value >= EXPLAINED:
+                why = f"the faults that stand explain {percent(explained.value)} of the drop, and little is left"
+            elif faults and (rest is None or decider is decide_mix):
+                why = "it can't be told apart from the faults that stand"
+            elif standing:
+                why = f"it can't be told apart from {' and '.join(standing)}, which stands"
+            if why or rest is None:
+                found += [
+                    plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids
+                ]
+            elif faults:
+                found += [_of_the_rest(one, explained, exact=exact) for one in decider(rest)]
+            else:
+                found += [_beside_untested_faults(facts, one) for one in decider(facts)]
+        standing += [one.id for one in found if one.verdict in STANDING]
+        yield from found
 
 
 def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:

@@ -9,7 +9,9 @@ import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
 from mortis.causes.inputs import moved_features
+from mortis.causes.mix import added_to
 from mortis.causes.propensity import auc, propensity
+from mortis.causes.relation import PARTIAL, relation
 from mortis.causes.scoring import CLEAR, errors_among, redrawn
 from mortis.engine.dataset import OUTCOMES
 from mortis.profiles import Floats
@@ -54,21 +56,49 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
         for id_ in ("W1", "W2"):
             yield plainly(id_, "not_tested", NAME, f"not tested, because {reason}")
         return
-    for id_, share, what in (
-        ("W1", found.inputs, "rows moved to inputs that were harder, or rare, in the baseline"),
-        ("W2", found.relation, "like inputs fare worse than in the baseline"),
-    ):
-        result = (
-            f"{what}: that makes {bounded(share)} of the rise of the error rate (n = {found.n:,}); "
-            f"a classifier tells the two windows apart by their inputs with AUC {found.area:.2f} (0.5 is chance)"
-        )
-        if found.area >= NO_SUPPORT:
-            result += ", so the windows share too few inputs to part the two"
-        verdict = _verdict(share, found)
-        features = moved_features(facts) if id_ == "W1" and verdict != "refuted" else ()
-        if features:
-            result += f"; the inputs that moved most are {', '.join(features)}"
-        yield Outcome(id_, verdict, NAME, result, _confidence(share), share, features=features)
+    yield _inputs(facts, found)
+    yield _relation(facts, found)
+
+
+def _inputs(facts: Facts, found: Decomposition) -> Outcome:
+    """W1, with the population that grew where one did, else with the inputs that moved most."""
+    verdict = _verdict(found.inputs, found)
+    told = _told("rows moved to inputs that were harder, or rare, in the baseline", found.inputs, found)
+    grown = added_to(facts) if verdict in ("supported", "inconclusive") else None
+    if grown:
+        told += f"; rows where {grown.where} are {grown.times:.1f} times as many, the others as many as before"
+        parameters: dict[str, str | float] = {"times": round(grown.times, 1)}
+        return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, (grown.column,), parameters)
+    features = moved_features(facts) if verdict != "refuted" else ()
+    if features:
+        told += f"; the inputs that moved most are {', '.join(features)}"
+    return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, features=features)
+
+
+def _relation(facts: Facts, found: Decomposition) -> Outcome:
+    """W2, with where labels come out otherwise, as far as that can be told."""
+    verdict = _verdict(found.relation, found)
+    told = _told("like inputs fare worse than in the baseline", found.relation, found)
+    changed = relation(facts)
+    way = changed.best if changed and verdict != "refuted" else None
+    if way is None or way.name not in PARTIAL:
+        return Outcome("W2", verdict, NAME, told, _confidence(found.relation), found.relation)
+    told += f"; {way.name} or higher labels" if way.name == "more" else f"; {way.name} or lower labels"
+    told += f" for like inputs where {way.place}" if way.place.column else " for like inputs everywhere"
+    features = (way.place.column,) if way.place.column else ()
+    return Outcome(
+        "W2", verdict, NAME, told, _confidence(found.relation), found.relation, features, {"outcomes": way.name}
+    )
+
+
+def _told(what: str, share: Interval, found: Decomposition) -> str:
+    result = (
+        f"{what}: that makes {bounded(share)} of the rise of the error rate (n = {found.n:,}); "
+        f"a classifier tells the two windows apart by their inputs with AUC {found.area:.2f} (0.5 is chance)"
+    )
+    if found.area >= NO_SUPPORT:
+        result += ", so the windows share too few inputs to part the two"
+    return result
 
 
 def _verdict(share: Interval, found: Decomposition) -> CauseVerdict:

@@ -29,6 +29,7 @@ from mortis.records import (
     CauseVerdict,
     Evidence,
     EvidenceStatus,
+    Failure,
     FailureKind,
     Interval,
     Test,
@@ -105,6 +106,18 @@ def weigh(facts: Facts) -> Weighed:
         _answer(named),
         tuple(_evidence(one, i) for i, one in enumerate(ranked, 1)),
         tuple(_actions(named, facts.metric.kind)),
+    )
+
+
+def weighed_alone(outcome: Outcome, failure: Failure) -> Weighed:
+    """The one cause of what seemed to be a failure and, judged rightly, is none: nothing is left to explain."""
+    nan = float("nan")
+    return Weighed(
+        (_cause(outcome, 1),),
+        Interval(nan, nan, nan, failure.incident.n),
+        "cause",
+        (_evidence(outcome, 1),),
+        tuple(_actions([outcome], failure.kind)),
     )
 
 

@@ -122,7 +122,7 @@ def causes_catalogue() -> str:
     from mortis.causes.catalogue import catalogue
     from mortis.causes.weighing import DECIDERS, WORLD_DECIDERS
 
-    executed = {id_ for _, ids in (*DECIDERS, *WORLD_DECIDERS) for id_ in ids}
+    executed = {id_ for _, ids in (*DECIDERS, *(one for tier in WORLD_DECIDERS for one in tier)) for id_ in ids}
     parts = []
     for one in catalogue().values():
         how = (

@@ -36,7 +36,7 @@ def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[N
 def next_actions(failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action]) -> tuple[Action, ...]:
     """What to do on what is known: contain the slice that is hit, then the causes' remedies; without any, look on."""
     if failure.verdict == "no_failure":
-        return ()
+        return tuple(remedies)
     if failure.verdict == "cannot_tell":
         done = "the verdict is `failure` or `no failure`"
         title = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,10 +13,13 @@ from mortis.causes.replay import replay, why_not_replayed
 from mortis.causes.trial import says, tried
 from mortis.problems import listed
 from mortis.profiles import Floats
+from mortis.records import Signal
 from mortis.rows import RowSample
 
 RISEN, REPEATED = 0.02, 0.01
 RESOURCES = "resources"
+IDLE = "an accelerator that does less while answers take longer"
+_ACCELERATOR = re.compile(r"(?i)gpu|\btpu|cuda|nvidia|accelerat|driver")
 _RESOURCE = re.compile(
     r"(?i)cpu|processor|load|memory|\bmem|heap|\brss|swap|queue|backlog|pending|saturat|utili[sz]|throttl|connection|"
     r"thread|worker|pool|disk|gpu"
@@ -30,8 +33,12 @@ def decide_fallback(facts: Facts) -> Iterable[Outcome]:
     is decided by what ran out of room.
     """
     if facts.metric.kind == "operational":
-        yield _overload(facts)
+        idle = _idle(facts)
+        yield from (_accelerator(facts, idle), _overload(facts, idle))
         return
+    yield plainly(
+        "H2", "not_tested", IDLE, f"not tested, because {facts.metric.name} doesn't judge how fast answers come"
+    )
     name = "leave the rows with the fallback score out"
     score = facts.during.score
     if not np.isfinite(score).any():
@@ -65,11 +72,47 @@ def decide_fallback(facts: Facts) -> Iterable[Outcome]:
     )
 
 
-def _overload(facts: Facts) -> Outcome:
+def _idle(facts: Facts) -> list[Signal]:
+    """The accelerators' series that fell with the failure."""
+    return [
+        one
+        for one in facts.signals or ()
+        if one.direction == "down" and one.order == "with" and _ACCELERATOR.search(one.name)
+    ]
+
+
+def _accelerator(facts: Facts, idle: Sequence[Signal]) -> Outcome:
+    """H2: an accelerator that does less while answers take longer: under overload it would do more.
+
+    Supported, and confirmed where a change of the accelerator, its driver or its libraries is on record as well.
+    """
+    if facts.signals is None:
+        return plainly("H2", "not_tested", IDLE, "not tested, because no metrics were handed over")
+    if not idle:
+        return plainly("H2", "refuted", IDLE, "no accelerator's use fell with the failure")
+    until = facts.failure.onset.high if facts.failure.onset else facts.failure.since_onset.end
+    since = facts.failure.baseline_window.start
+    changed = [
+        f"{part} ({one.id})"
+        for one in facts.changes or ()
+        if one.time is None or since <= one.time <= until
+        for part in one.parts
+        if _ACCELERATOR.search(str(part))
+    ]
+    told = "; ".join(f"{one.name} {one.statement}" for one in idle[:2])
+    told += f"; on record: {listed(changed, most=3)}" if changed else "; no change of accelerators is on record"
+    slower = (
+        facts.failure.incident.value / facts.failure.baseline.value if facts.failure.baseline.value else float("nan")
+    )
+    found = plainly("H2", "confirmed" if changed else "supported", IDLE, f"with the failure, {told}")
+    return replace(found, parameters={"slower": round(slower, 2)}) if np.isfinite(slower) else found
+
+
+def _overload(facts: Facts, idle: Sequence[Signal]) -> Outcome:
     """H1 of a failure of operation: a resource that filled up with it, beyond what it does in healthy stretches.
 
-    Supported at most: what filled up may itself be a consequence. What moved before the failure and apart from it
-    doesn't count.
+    Supported at most: what filled up may itself be a consequence, as where an accelerator is idle and the processor does
+    its work. What moved before the failure and apart from it doesn't count.
     """
     name = "a resource that fills up with the failure, beyond its healthy stretches"
     if facts.signals is None:
@@ -82,6 +125,11 @@ def _overload(facts: Facts) -> Outcome:
         result = f"no resource's use rose with the failure, of {len(facts.signals):,} series that moved{others}"
         return plainly("H1", "refuted", name, result)
     told = "; ".join(f"{one.name} {one.statement}" for one in together[:3])
+    if idle:
+        result = (
+            f"with the failure, {told}; but {listed((one.name for one in idle), most=2)} fell, whose work that may be"
+        )
+        return plainly("H1", "inconclusive", name, result)
     found = plainly("H1", "supported", name, f"with the failure, {told}{others}")
     return replace(found, parameters={RESOURCES: listed((one.name for one in together), most=3)})
 

@@ -16,6 +16,7 @@ from mortis.records import CauseVerdict, Interval, Rate, Window
 DRAWS = 1000
 NAME = "split the rise exactly within and between segments"
 MOST, CLEARLY, HALF = 0.8, 0.5, 0.5
+TIMES, STEADY = 1.8, 0.85  # a value's rows against what they were, and how far the others may vary
 NOTABLE = 0.05  # of the rise: below it, a value whose rate rose doesn't matter however sure that is
 RISKY = 0.05
 
@@ -66,10 +67,53 @@ def decide_mix(facts: Facts) -> Iterable[Outcome]:
         result += f"; errors rose where {best.column} is {', '.join(best.risen[:3])}"
     elif verdict == "confirmed":
         result += "; no value of it fares worse than before"
+    grown = added_to(facts) if verdict == "confirmed" else None
+    if grown:
+        verdict = "inconclusive"
+        result += f"; rows where {grown.where} came on top of the others, which are as many as before: see W1"
     if verdict in ("confirmed", "supported"):
         yield Outcome("E3", verdict, NAME, result, 0.9 if verdict == "confirmed" else 0.6, share, (best.column,))
     else:
         yield plainly("E3", verdict, NAME, result)
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A value, or range, whose rows came on top of the others: `times` what they were against them."""
+
+    column: str
+    value: str
+    times: float
+
+    @property
+    def where(self) -> str:
+        """The rows meant."""
+        return f"{self.column} is {self.value}"
+
+
+def added_to(facts: Facts) -> Grown | None:
+    """The values of a column whose rows grew most, where the others are as many a day as before; None where none did.
+
+    Neighbouring ranges of a number that grew are named together.
+    """
+    best: tuple[float, Grown] | None = None
+    for column, sums in _columns(facts):
+        old, new = (
+            np.asarray(sums.within(one).values.sum(axis=0)) / (one.end - one.start).total_seconds()
+            for one in (facts.failure.baseline_window, facts.failure.since_onset)
+        )
+        more = (new >= TIMES * old) & (old > 0)
+        rest = old[~more].sum()
+        if not more.any() or rest <= 0 or not STEADY <= new[~more].sum() / rest <= 1 / STEADY:
+            continue
+        added = float(new[more].sum() - old[more].sum())
+        # The fewer values take it in, the better a column tells what grew.
+        weight = added / max(new.sum(), 1e-12) * (1 - float(old[more].sum() / old.sum()))
+        times = float(new[more].sum() / old[more].sum()) / float(new[~more].sum() / rest)
+        values = " or ".join(one for one, grew in zip(sums.slots, more, strict=True) if grew)
+        if best is None or weight > best[0]:
+            best = (weight, Grown(column, values, times))
+    return best[1] if best and best[0] > NOTABLE else None
 
 
 def _verdict(best: Split, share: Interval) -> CauseVerdict:

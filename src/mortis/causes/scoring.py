@@ -28,8 +28,8 @@ class Judged:
     slots: tuple[str, ...]
     matrix: Floats
 
-    def only(self, keep: npt.NDArray[np.bool_]) -> Judged:
-        """The same rows, those left out adding nothing."""
+    def only(self, keep: npt.NDArray[np.bool_] | Floats) -> Judged:
+        """The same rows, those left out adding nothing; a weight lets a row count so many times."""
         return Judged(self.slots, self.matrix * keep[:, None])
 
     def value(self, metric: Metric, weights: Floats | None = None) -> Floats:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from mortis.causes.attribution import STANDING, remainder, repaired_facts, scaled, share_out
 from mortis.causes.catalogue import catalogue
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
+from mortis.causes.gaming import decide_gaming
 from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
+from mortis.causes.labels import decide_labels, decide_selective
 from mortis.causes.leaks import decide_leak
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
@@ -17,6 +19,8 @@ from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.replay import why_not_replayed
 from mortis.causes.season import decide_season
 from mortis.causes.serving import decide_departures
+from mortis.causes.surface import decide_surface
+from mortis.causes.unlogged import decide_unlogged
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import (
@@ -26,6 +30,7 @@ from mortis.records import (
     CauseVerdict,
     Evidence,
     EvidenceStatus,
+    Failure,
     FailureKind,
     Interval,
     Test,
@@ -40,16 +45,29 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_departures, ("M3", "M4", "P1", "P2", "P3", "H3", "H5")),
     (decide_promotion, ("M1", "M6")),
     (decide_decision_rule, ("M3",)),
-    (decide_fallback, ("H1",)),
+    (decide_fallback, ("H1", "H2")),
     (decide_duplicates, ("D7",)),
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
-WORLD_DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
-    (decide_season, ("W3",)),
-    (decide_mix, ("E3",)),
-    (decide_world, ("W1", "W2")),
-]
+Tier = Sequence[tuple[Decider, tuple[str, ...]]]
+# What faults leave, from the particular to the general: where something stands, what follows can't be told apart from it.
+WORLD_DECIDERS: tuple[Tier, ...] = (
+    (
+        (decide_season, ("W3",)),
+        (decide_gaming, ("W4",)),
+    ),
+    (
+        (decide_surface, ("W5", "P4")),
+        (decide_labels, ("L1", "E1")),
+        (decide_selective, ("L2",)),
+        (decide_unlogged, ("E4",)),
+    ),
+    (
+        (decide_mix, ("E3",)),
+        (decide_world, ("W1", "W2")),
+    ),
+)
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
 EXPLAINED = 0.7
 MOST_ACTED_ON = 3
@@ -93,23 +111,44 @@ def weigh(facts: Facts) -> Weighed:
     )
 
 
+def weighed_alone(outcome: Outcome, failure: Failure) -> Weighed:
+    """The one cause of what seemed to be a failure and, judged rightly, is none: nothing is left to explain."""
+    nan = float("nan")
+    return Weighed(
+        (_cause(outcome, 1),),
+        Interval(nan, nan, nan, failure.incident.n),
+        "cause",
+        (_evidence(outcome, 1),),
+        tuple(_actions([outcome], failure.kind)),
+    )
+
+
 def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> Iterable[Outcome]:
     """The world's causes, on what standing faults leave of the drop: a corrupted column looks like drift."""
     rest = repaired_facts(facts, integrity)
     faults = [one for one in integrity if one.verdict in STANDING and one.remedy]
-    for decider, ids in WORLD_DECIDERS:
-        why = ""
-        if explained.value >= EXPLAINED:
-            why = f"the faults that stand explain {percent(explained.value)} of the drop, and little is left"
-        elif faults and (rest is None or decider is decide_mix):
-            why = "it can't be told apart from the faults that stand"
-        if why or rest is None:
-            yield from (plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids)
-        elif not faults:
-            yield from (_beside_untested_faults(facts, one) for one in decider(facts))
-        else:
-            exact = all(fault.remedy.exact for fault in faults if fault.remedy)
-            yield from (_of_the_rest(one, explained, exact=exact) for one in decider(rest))
+    exact = all(fault.remedy.exact for fault in faults if fault.remedy)
+    standing: list[str] = []
+    for tier in WORLD_DECIDERS:
+        found: list[Outcome] = []
+        for decider, ids in tier:
+            why = ""
+            if explained.value >= EXPLAINED:
+                why = f"the faults that stand explain {percent(explained.value)} of the drop, and little is left"
+            elif faults and (rest is None or decider is decide_mix):
+                why = "it can't be told apart from the faults that stand"
+            elif standing:
+                why = f"it can't be told apart from {' and '.join(standing)}, which stands"
+            if why or rest is None:
+                found += [
+                    plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids
+                ]
+            elif faults:
+                found += [_of_the_rest(one, explained, exact=exact) for one in decider(rest)]
+            else:
+                found += [_beside_untested_faults(facts, one) for one in decider(facts)]
+        standing += [one.id for one in found if one.verdict in STANDING]
+        yield from found
 
 
 def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:

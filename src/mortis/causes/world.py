@@ -9,8 +9,11 @@ import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
 from mortis.causes.inputs import moved_features
+from mortis.causes.mix import added_to
 from mortis.causes.propensity import auc, propensity
+from mortis.causes.relation import PARTIAL, relation
 from mortis.causes.scoring import CLEAR, errors_among, redrawn
+from mortis.engine.dataset import OUTCOMES
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
 from mortis.rows import RowSample
@@ -53,21 +56,49 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
         for id_ in ("W1", "W2"):
             yield plainly(id_, "not_tested", NAME, f"not tested, because {reason}")
         return
-    for id_, share, what in (
-        ("W1", found.inputs, "rows moved to inputs that were harder, or rare, in the baseline"),
-        ("W2", found.relation, "like inputs fare worse than in the baseline"),
-    ):
-        result = (
-            f"{what}: that makes {bounded(share)} of the rise of the error rate (n = {found.n:,}); "
-            f"a classifier tells the two windows apart by their inputs with AUC {found.area:.2f} (0.5 is chance)"
-        )
-        if found.area >= NO_SUPPORT:
-            result += ", so the windows share too few inputs to part the two"
-        verdict = _verdict(share, found)
-        features = moved_features(facts) if id_ == "W1" and verdict != "refuted" else ()
-        if features:
-            result += f"; the inputs that moved most are {', '.join(features)}"
-        yield Outcome(id_, verdict, NAME, result, _confidence(share), share, features=features)
+    yield _inputs(facts, found)
+    yield _relation(facts, found)
+
+
+def _inputs(facts: Facts, found: Decomposition) -> Outcome:
+    """W1, with the population that grew where one did, else with the inputs that moved most."""
+    verdict = _verdict(found.inputs, found)
+    told = _told("rows moved to inputs that were harder, or rare, in the baseline", found.inputs, found)
+    grown = added_to(facts) if verdict in ("supported", "inconclusive") else None
+    if grown:
+        told += f"; rows where {grown.where} are {grown.times:.1f} times as many, the others as many as before"
+        parameters: dict[str, str | float] = {"times": round(grown.times, 1)}
+        return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, (grown.column,), parameters)
+    features = moved_features(facts) if verdict != "refuted" else ()
+    if features:
+        told += f"; the inputs that moved most are {', '.join(features)}"
+    return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, features=features)
+
+
+def _relation(facts: Facts, found: Decomposition) -> Outcome:
+    """W2, with where labels come out otherwise, as far as that can be told."""
+    verdict = _verdict(found.relation, found)
+    told = _told("like inputs fare worse than in the baseline", found.relation, found)
+    changed = relation(facts)
+    way = changed.best if changed and verdict != "refuted" else None
+    if way is None or way.name not in PARTIAL:
+        return Outcome("W2", verdict, NAME, told, _confidence(found.relation), found.relation)
+    told += f"; {way.name} or higher labels" if way.name == "more" else f"; {way.name} or lower labels"
+    told += f" for like inputs where {way.place}" if way.place.column else " for like inputs everywhere"
+    features = (way.place.column,) if way.place.column else ()
+    return Outcome(
+        "W2", verdict, NAME, told, _confidence(found.relation), found.relation, features, {"outcomes": way.name}
+    )
+
+
+def _told(what: str, share: Interval, found: Decomposition) -> str:
+    result = (
+        f"{what}: that makes {bounded(share)} of the rise of the error rate (n = {found.n:,}); "
+        f"a classifier tells the two windows apart by their inputs with AUC {found.area:.2f} (0.5 is chance)"
+    )
+    if found.area >= NO_SUPPORT:
+        result += ", so the windows share too few inputs to part the two"
+    return result
 
 
 def _verdict(share: Interval, found: Decomposition) -> CauseVerdict:
@@ -88,15 +119,17 @@ def decompose(facts: Facts, *, rng: np.random.Generator) -> Decomposition | None
 
     Source: Cai, Namkoong, Yadlowsky (2023), "Diagnosing model performance under distribution shift" (DISDE).
     """
-    (before, old), (after, new) = (_counted(facts, sample) for sample in (facts.before, facts.during))
-    if min(len(before), len(after)) < FEWEST_ROWS or not before.features:
+    old, new = (Judgeable.of(facts, sample) for sample in (facts.before, facts.during))
+    if min(old.among.sum(), new.among.sum()) < FEWEST_ROWS or not old.rows.features:
         return None
-    loss = np.concatenate([old, new]).astype(float)
-    came = np.concatenate([np.zeros(len(old)), np.ones(len(new))])
+    loss, among = (np.concatenate(pair).astype(float) for pair in ((old.errors, new.errors), (old.among, new.among)))
+    came = np.concatenate([np.zeros(len(old.rows)), np.ones(len(new.rows))])
     counts = _draws(came, rng)
-    pi = propensity(before, after, counts, rng=rng)
-    middle = parts(loss, came, shared_support(pi.chance, came), np.ones(len(came)))
-    drawn = np.array([parts(loss, came, shared_support(p, came), n) for p, n in zip(pi.drawn, counts, strict=True)])
+    pi = propensity(old.rows, new.rows, counts, rng=rng)
+    middle = parts(loss, came, shared_support(pi.chance, came), np.ones(len(came)), among)
+    drawn = np.array(
+        [parts(loss, came, shared_support(p, came), n, among) for p, n in zip(pi.drawn, counts, strict=True)]
+    )
     if middle.sum() <= 0 or np.mean(drawn.sum(axis=1) > 0) < CLEAR:
         return None
     shares, draws = middle / middle.sum(), drawn / drawn.sum(axis=1, keepdims=True)
@@ -105,9 +138,24 @@ def decompose(facts: Facts, *, rng: np.random.Generator) -> Decomposition | None
     return Decomposition(harder, relation, outside, inputs, auc(pi.chance, came), len(came))
 
 
-def _counted(facts: Facts, sample: RowSample) -> tuple[RowSample, Bools]:
-    among, errors = errors_among(sample, facts.metric.judgement)
-    return sample.where(among), errors[among]
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgeable:
+    """The rows whose outcome is known, with those that the metric is about and its errors among them (rows,).
+
+    All of them are weighed: which rows a metric such as F1 is about hangs on their labels, so that among those alone
+    inputs seem to move where labels do.
+    """
+
+    rows: RowSample
+    among: Bools
+    errors: Bools
+
+    @classmethod
+    def of(cls, facts: Facts, sample: RowSample) -> Judgeable:
+        """The judgeable rows of a sample."""
+        among, errors = errors_among(sample, facts.metric.judgement)
+        known = among | (sample.outcome < len(OUTCOMES[facts.metric.judgement.by]) - 1)
+        return cls(sample.where(known), among[known], errors[known])
 
 
 def _interval(draws: Floats, share: float, n: int) -> Interval:
@@ -115,15 +163,17 @@ def _interval(draws: Floats, share: float, n: int) -> Interval:
     return Interval(float(share), float(low), float(high), n)
 
 
-def parts(loss: Floats, came: Floats, weights: Floats, counts: Floats) -> Floats:
+def parts(loss: Floats, came: Floats, weights: Floats, counts: Floats, among: Floats | None = None) -> Floats:
     """The rise of the mean loss by harder inputs, changed relation, outside support: (3,), which sum to the rise.
 
-    `weights` carry both windows to the inputs that they share; `counts` say how often a row is drawn.
+    `weights` carry both windows to the inputs that they share; `counts` say how often a row is drawn; `among` marks the
+    rows that the mean is taken over, all where it is not given.
     """
     old, new = came == 0, came == 1
+    judged = np.ones(len(loss)) if among is None else among
 
     def mean(where: Bools, by: Floats) -> float:
-        return float(np.sum(loss[where] * by[where]) / max(np.sum(by[where]), 1e-12))
+        return float(np.sum(loss[where] * by[where]) / max(np.sum(judged[where] * by[where]), 1e-12))
 
     e_p, e_q = mean(old, counts), mean(new, counts)
     s_p, s_q = mean(old, counts * weights), mean(new, counts * weights)

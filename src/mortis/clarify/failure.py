@@ -38,11 +38,15 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Clarified:
-    """Step 1's answer with its evidence."""
+    """Step 1's answer with its evidence.
+
+    `seemed` is the answer by all labels there are, where the windows were compared at equal label age; else None.
+    """
 
     failure: Failure
     evidence: tuple[Evidence, ...]
     not_checked: tuple[NotChecked, ...]
+    seemed: Failure | None = None
 
 
 def clarify(profile: Profile, quality: Tally, metric: Metric, stated: Stated, *, rng: np.random.Generator) -> Clarified:

@@ -42,13 +42,17 @@ class SampledRows:
 
 @dataclass(frozen=True, eq=False)  # without slots: the rows are drawn when they are first asked for
 class Examined:
-    """A case whose failure is known: what the later steps ask about."""
+    """A case whose failure is known: what the later steps ask about.
+
+    `seemed` is the failure by all labels there are, where it was judged at equal label age; else None.
+    """
 
     case: Case
     engine: Engine
     ready: Ready
     profile: Profile
     failure: Failure
+    seemed: Failure | None = None
 
     @cached_property
     def rows(self) -> SampledRows | None:

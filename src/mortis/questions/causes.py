@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mortis.causes.facts import Facts
+from mortis.causes.measurement import looked_too_early
 from mortis.causes.scoring import decision_threshold
-from mortis.causes.weighing import Weighed, weigh
+from mortis.causes.weighing import Weighed, weigh, weighed_alone
 from mortis.engine.dataset import LABEL_AGE
 from mortis.guards import make_guards
 from mortis.integrity.corruption import propose
@@ -49,7 +50,8 @@ def weigh_causes(known: Examined, findings: Findings, allowed: Allowed) -> Weigh
     """The causes with their verdicts, and the guards that prove themselves; none where there is no failure."""
     rows = known.rows if known.failure.verdict == "failure" else None
     if rows is None:
-        return Weighing(_nothing_weighed(known.failure))
+        early = looked_too_early(known.failure, known.seemed)
+        return Weighing(weighed_alone(early, known.failure) if early else _nothing_weighed(known.failure))
 
     def ask() -> Weighing:
         facts = _facts(known, rows, findings, allowed)

@@ -27,7 +27,7 @@ def examine(case: Case, engine: Engine, seed: int) -> tuple[Clarified, Examined]
     profile = engine.profile(ready.dataset, ready.layout)
     _check_joined(engine, ready, profile)
     clarified, ready, profile = clarify_failure(case, engine, ready, profile, seed)
-    return clarified, Examined(case, engine, ready, profile, clarified.failure)
+    return clarified, Examined(case, engine, ready, profile, clarified.failure, clarified.seemed)
 
 
 def _check_joined(engine: Engine, ready: Ready, profile: Profile) -> None:
@@ -70,8 +70,10 @@ def clarify_failure(
         return answer, ready, profile
     ready = replace(ready, dataset=replace(ready.dataset, label_age_hours=equal.hours))
     profile = engine.profile(ready.dataset, ready.layout)
+    seemed = answer.failure
     answer = _clarified(profile, ready, replace(stated, baseline=baseline, incident=equal.incident), seed)
-    return replace(answer, evidence=(*answer.evidence, _age_evidence(equal, incident))), ready, profile
+    evidence = (*answer.evidence, _age_evidence(equal, incident))
+    return replace(answer, evidence=evidence, seemed=seemed), ready, profile
 
 
 def _age_evidence(equal: EqualAge, incident: Window) -> Evidence:

@@ -76,7 +76,7 @@ def judged(truth: CaseTruth, answered: Answered, *, seconds: float) -> Judged:
         feature=_feature(fault, right),
         parameters=_parameters(fault, right),
         change=_change(truth, answered),
-        failure=(answered["failure"]["verdict"] == "failure") == bool(truth.faults),
+        failure=(answered["failure"]["verdict"] == "failure") == _fails(truth),
         **_onset(truth, answered),
         **_share(fault, right),
         confidence=named[0]["confidence"] if named else None,
@@ -100,6 +100,11 @@ def failed(truth: CaseTruth, problem: str, *, seconds: float) -> Judged:
         seconds=seconds,
         problem=problem,
     )
+
+
+def _fails(truth: CaseTruth) -> bool:
+    """Whether anything failed: labels that were looked at too early only make it seem so."""
+    return any(one.kind != "E2" for one in truth.faults)
 
 
 def _told(answered: Answered, named: Sequence[Answered]) -> str:

@@ -1,0 +1,104 @@
+"""Whether all of it lies on one surface: a segment's inputs and outcomes changed (W5), or a caller added to it (P4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mortis.causes.facts import CONFIDENCE, Facts, Outcome, plainly
+from mortis.causes.inputs import MOST_NAMED, distance
+from mortis.causes.record import on_record, said
+from mortis.causes.relation import Place, relation, with_labels
+from mortis.causes.trial import drawn, says
+from mortis.records import CauseVerdict
+from mortis.rows import RowSample
+
+NAME = "difference in differences: one surface against the others"
+MOVED, TIMES = 0.07, 3.0  # how far an input moved there, and how many times as far as elsewhere
+GROWN = 1.3
+FEWEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A segment's value where labels come out otherwise, and the inputs that moved there alone.
+
+    `grown` is the rise of its rows in multiples of that of the others.
+    """
+
+    place: Place
+    moved: tuple[str, ...]
+    grown: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether more than the labels differs there."""
+        return bool(self.moved) or self.grown >= GROWN
+
+
+def surface_of(facts: Facts) -> Surface | None:
+    """The one value of a column to which a changed relation is confined; None where it isn't confined to one."""
+    found = relation(facts)
+    way = found.best if found else None
+    place = (way.place.part_of or way.place) if way else Place()
+    if not place.value:
+        return None
+    (was, others_was), (now, others_now) = (_parted(sample, place) for sample in (facts.before, facts.during))
+    if min(map(len, (was, others_was, now, others_now))) < FEWEST:
+        return None
+    moved = {}
+    for name, column in was.features.items():
+        here = distance(column, now.features[name])
+        there = distance(others_was.features[name], others_now.features[name])
+        if name != place.column and here >= max(MOVED, TIMES * there):
+            moved[name] = here
+    named = tuple(sorted(moved, key=lambda name: -moved[name])[:MOST_NAMED])
+    grown = (len(now) / len(was)) / (len(others_now) / len(others_was))
+    return Surface(place, named, grown)
+
+
+def _parted(sample: RowSample, place: Place) -> tuple[RowSample, RowSample]:
+    inside = place.holds(sample)
+    return sample.where(inside), sample.where(~inside)
+
+
+def decide_surface(facts: Facts) -> Iterable[Outcome]:
+    """W5 and P4: whether inputs and what comes of them changed for one value of a column and for no other.
+
+    Where the rows there grew far beyond the others', somebody adds requests that nothing comes of (P4); where they did
+    not, and the inputs are others, people are asked in another way (W5). Supported at most: the record names the launch.
+    """
+    if facts.metric.kind != "quality" or relation(facts) is None:
+        for id_ in ("W5", "P4"):
+            yield plainly(id_, "not_tested", NAME, "not tested, because there are no labels whose relation can be told")
+        return
+    found = surface_of(facts)
+    if found is None or not found.differs:
+        where = f"where {found.place} labels differ and inputs don't" if found else "no one value of a column is hit"
+        yield from (plainly(id_, "refuted", NAME, f"{where}; n = {len(facts.during):,}") for id_ in ("W5", "P4"))
+        return
+    usual = relation(facts)
+    taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, usual.unmoved))) if usual else None
+    id_ = "P4" if found.grown >= GROWN else "W5"
+    told = f"labels come out otherwise where {found.place}, and not elsewhere"
+    told += f"; rows there are {found.grown:.2f} times as many against the others as in the baseline"
+    told += f"; {', '.join(found.moved)} moved there, and hardly elsewhere" if found.moved else ""
+    if taken:
+        told += f"; with labels as in the baseline, {says(taken, facts.metric.name)}"
+    record = on_record(facts, "product", *(("deploy",) if id_ == "P4" else ()))
+    verdict: CauseVerdict = "refuted" if taken and taken.verdict == "refuted" else "supported"
+    sure = CONFIDENCE["refuted"] if verdict == "refuted" else 0.85 if record else 0.7
+    named = {"caller": found.place.value} if id_ == "P4" else {}
+    yield Outcome(
+        id_,
+        verdict,
+        NAME,
+        f"{told}; {said(record, 'product')}",
+        sure,
+        taken.share if taken else None,
+        features=found.moved if id_ == "W5" else (),
+        parameters={**named, "share_of_rows": round(float(found.place.holds(facts.during).mean()), 3)},
+        scope=str(found.place),
+    )
+    other = "W5" if id_ == "P4" else "P4"
+    yield plainly(other, "refuted", NAME, f"{told}: that is rather {id_}")

@@ -1,4 +1,4 @@
-"""Whether people found out what passes: scores bunch just below the threshold, and those there are not what they were."""
+"""Whether people found out what passes: scores bunch just below the threshold, where rows are not what they were."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def decide_gaming(facts: Facts) -> Iterable[Outcome]:
     times = _odds(new) / max(_odds(old), 1e-9)
     was, now = (_positive(sample, band(sample)) for sample in (facts.before, facts.during))
     told = (
-        f"scores from {low:.4g} to the threshold of {t:.4g} are {times:.1f} times as common against those below as in the "
-        f"baseline; of the rows there {percent(now.value)} are positive (n = {now.n:,}), {percent(was.value)} in the "
-        f"baseline (n = {was.n:,})"
+        f"scores from {low:.4g} to the threshold of {t:.4g} are {times:.1f} times as common against those below as "
+        f"in the baseline; of the rows there {percent(now.value)} are positive (n = {now.n:,}), {percent(was.value)} "
+        f"in the baseline (n = {was.n:,})"
     )
     if not (share.low > 0 and times >= TIMES and now.n and was.n and newcombe(was, now, confidence=CONFIDENT).low > 0):
         yield plainly("W4", "refuted", NAME, told)

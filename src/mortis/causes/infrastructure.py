@@ -111,8 +111,8 @@ def _accelerator(facts: Facts, idle: Sequence[Signal]) -> Outcome:
 def _overload(facts: Facts, idle: Sequence[Signal]) -> Outcome:
     """H1 of a failure of operation: a resource that filled up with it, beyond what it does in healthy stretches.
 
-    Supported at most: what filled up may itself be a consequence, as where an accelerator is idle and the processor does
-    its work. What moved before the failure and apart from it doesn't count.
+    Supported at most: what filled up may itself be a consequence, as where an accelerator is idle and the processor
+    does its work. What moved before the failure and apart from it doesn't count.
     """
     name = "a resource that fills up with the failure, beyond its healthy stretches"
     if facts.signals is None:

@@ -30,9 +30,9 @@ FEWEST = 100
 def decide_labels(facts: Facts) -> Iterable[Outcome]:
     """L1 and E1: whether labels depart from the baseline's relation in ways that the world doesn't take.
 
-    Labels turned round, or by a rule without exception, are another definition (L1). Labels that are another row's, or
-    that are nothing whatever came, are wrongly joined (E1). Both are seen in how labels hang on inputs and scores, where
-    the model's answers are its own; the record of changes and the labels' age tell more.
+    Labels turned round, or by a rule without exception, are another definition (L1). Labels that are another row's,
+    or that are nothing whatever came, are wrongly joined (E1). Both are seen in how labels hang on inputs and scores,
+    where the model's answers are its own; the record of changes and the labels' age tell more.
     """
     why = _why_not(facts)
     found = None if why else relation(facts)
@@ -122,7 +122,7 @@ def _in_words(way: Way, facts: Facts) -> str:
     return f"about {percent(way.part)} of the labels{where} {what} (log-likelihood ratio {way.gain:.0f})"
 
 
-def _broken(facts: Facts, found: Relation, way: Way) -> _Ruled:
+def _broken(facts: Facts, found: Relation, way: Way) -> _Ruled:  # noqa: PLR0911  one for each way
     """L1: labels turned round, by a rule, or by another scale everywhere."""
     record = on_record(facts, "label")
     told = said(record, "label")
@@ -163,7 +163,7 @@ def _misjoined(facts: Facts, found: Relation, way: Way) -> _Ruled:
 
 
 def _at_once(facts: Facts) -> str:
-    """What is said where many negatives have a label at an age at which hardly any had one; empty where it is not so."""
+    """What is said where many negatives have a label at an age at which hardly any had one; else empty."""
     ages = facts.profile.numbers.get(LABEL_AGE)
     if ages is None:
         return ""

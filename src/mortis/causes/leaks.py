@@ -10,6 +10,7 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Facts, Outcome, Remedy, plainly
 from mortis.causes.replay import why_not_replayed
 from mortis.causes.trial import judged_with
+from mortis.records import CauseVerdict
 from mortis.rows import Column, RowSample, is_number
 
 NAME = "hold what the training pipeline's values depart by against the outcome"
@@ -35,7 +36,7 @@ def decide_leak(facts: Facts) -> Iterable[Outcome]:
         f"goes with the outcome by r = {known:.2f}, the served value by {served:.2f} (n = {n:,})"
     )
     better = _better(facts, name)
-    verdict = "confirmed" if better else "supported"
+    verdict: CauseVerdict = "confirmed" if better else "supported"
     found = plainly("S5", verdict, NAME, f"{result}; {better}" if better else result)
     yield replace(found, confidence=CONFIDENCE[found.verdict], features=(name,))
 
@@ -55,7 +56,8 @@ def _knowledge(facts: Facts, name: str) -> tuple[float, float, int]:
 
 
 def _correlation(one: Column, other: Column) -> float:
-    return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) > 0 else 0.0
+    a, b = (np.asarray(column, dtype=float) for column in (one, other))
+    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 else 0.0
 
 
 def _better(facts: Facts, name: str) -> str:

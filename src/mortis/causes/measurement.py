@@ -21,8 +21,9 @@ def looked_too_early(failure: Failure, seemed: Failure | None) -> Outcome | None
         return None
     then, now = seemed.shift, failure.shift
     told = (
-        f"{failure.metric} moved by {then.value:+.3g} by the labels that have arrived ({percent(seemed.label_maturity or 0)} "
-        f"of the incident's), and by {now.value:+.3g} (95 % interval {now.low:+.3g} to {now.high:+.3g}, n = {now.n:,}) "
+        f"{failure.metric} moved by {then.value:+.3g} by the labels that have arrived "
+        f"({percent(seemed.label_maturity or 0)} of the incident's), and by {now.value:+.3g} "
+        f"(95 % interval {now.low:+.3g} to {now.high:+.3g}, n = {now.n:,}) "
         "where both windows' labels are equally old"
     )
     if failure.verdict == "no_failure":

@@ -111,7 +111,7 @@ class Relation:
 
 @lru_cache(maxsize=1)  # several tests ask for it
 def relation(facts: Facts) -> Relation | None:
-    """How the incident's labels depart from the baseline's relation to inputs and scores; None where that can't be told.
+    """How the incident's labels depart from the baseline's relation to inputs and scores; None where it can't be told.
 
     Each way is a mixture: of the rows in a place, a part bears labels by that way, the others as in the baseline. The
     part is the likeliest; ways and places are compared by their likelihood.
@@ -144,6 +144,7 @@ def _labelled(sample: RowSample) -> Bools:
 
 
 def places_of(sample: RowSample) -> Iterator[Place]:
+    """All rows, and each part of them that one value of a text column, or one end of a number, sets apart."""
     yield Place()
     for name, column in sample.features.items():
         if is_number(column):
@@ -228,7 +229,7 @@ def _chances(before: RowSample, during: RowSample, rng: np.random.Generator) -> 
 
 
 def _level(scores: Floats) -> Floats:
-    """Scores on a scale on which chances are about straight: logits of what lies in 0..1, about zero and of spread 1."""
+    """Scores on a scale where chances are about straight: logits of what lies in 0..1, about zero and of spread 1."""
     if scores.min() >= 0 and scores.max() <= 1:
         sure = np.clip(scores, LEAST, 1 - LEAST)
         scores = np.log(sure / (1 - sure))

@@ -135,7 +135,9 @@ def _top(column: Column) -> float:
 
 
 def _plain(column: Column) -> Column:
-    return np.nan_to_num(column, nan=-np.inf) if is_number(column) else column.astype(str)
+    if is_number(column):
+        return np.asarray(np.nan_to_num(column, nan=-np.inf), dtype=np.float64)
+    return column.astype(str).astype(object)
 
 
 def _of_other_rows(facts: Facts, name: str, share: float) -> RowSample:

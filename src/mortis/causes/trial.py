@@ -30,9 +30,13 @@ def tried(facts: Facts, remedy: Remedy) -> Recovery:
 
 def done_again(facts: Facts, fault: Reenactment) -> Recovery:
     """What part of the fall comes of a fault once it is put into the baseline's rows."""
-    again = facts.judged(reenacted(facts, fault.usual, fault.struck))
-    share, draws = drawn(facts).draws_again(facts.judged(fault.usual), again, rng=facts.rng())
-    before, after = (float(one.value(facts.metric)[0]) for one in (facts.judged(fault.usual), again))
+    return made_of(facts, facts.judged(fault.usual), facts.judged(reenacted(facts, fault.usual, fault.struck)))
+
+
+def made_of(facts: Facts, usual: Judged, struck: Judged) -> Recovery:
+    """What part of the fall it makes that baseline rows are judged as `struck` instead of as usual."""
+    share, draws = drawn(facts).draws_again(usual, struck, rng=facts.rng())
+    before, after = (float(one.value(facts.metric)[0]) for one in (usual, struck))
     return Recovery(drawn(facts).interval(share, draws), before, drawn(facts).during, after)
 
 
@@ -45,7 +49,8 @@ def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[floa
             if column is not usual.features[name]:
                 struck = struck.with_feature(name, np.where(rows, column, struck.features[name]))
     again = facts.judged(reenacted(facts, usual, struck))
-    return drawn(facts).draws_again(facts.judged(usual), again, rng=facts.rng())
+    share, draws = drawn(facts).draws_again(facts.judged(usual), again, rng=facts.rng())
+    return share, draws
 
 
 @lru_cache(maxsize=1)  # every remedy is held against the same draws

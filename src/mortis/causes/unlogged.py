@@ -11,7 +11,7 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, percent, plainly
 from mortis.causes.record import on_record, said
 from mortis.causes.relation import Place, places_of
-from mortis.causes.trial import drawn, says_reproduced
+from mortis.causes.trial import made_of, says_again
 from mortis.problems import listed
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict
@@ -60,13 +60,13 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
     before = facts.before
     missing = band.holds(before) & (facts.rng().random(len(before)) > band.left)
     whole = facts.judged(before)
-    found = drawn(facts).reproduction(whole, whole.only(~missing), rng=facts.rng())
+    found = made_of(facts, whole, whole.only(~missing))
     fewer, asked = _counted(facts)
     edge = f"of {band.low:.4g} or more" if np.isfinite(band.low) else f"below {band.high:.4g}"
     where = f" where {band.place}" if band.place.column else ""
     told = (
-        f"of the rows with a score {edge}{where}, {percent(band.left)} of those expected from the others are in the log, "
-        f"evenly up to the edge; left out of the baseline, {says_reproduced(found, facts.metric.name)}"
+        f"of the rows with a score {edge}{where}, {percent(band.left)} of those expected from the others are in the "
+        f"log, evenly up to the edge; left out of the baseline, {says_again(found, facts.metric.name)}"
     )
     if fewer:
         told += f"; {listed(fewer, most=2)} fell with it, and no count of requests did" if not asked else ""

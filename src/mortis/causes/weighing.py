@@ -51,7 +51,7 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_ordinary, ("E5",)),
 ]
 Tier = Sequence[tuple[Decider, tuple[str, ...]]]
-# What faults leave, from the particular to the general: where something stands, what follows can't be told apart from it.
+# What faults leave, from the particular to the general: where something stands, what follows isn't told apart from it.
 WORLD_DECIDERS: tuple[Tier, ...] = (
     (
         (decide_season, ("W3",)),

@@ -102,7 +102,13 @@ def logged_versions(facts: Facts, sample: RowSample, equal: Mapping[str, Bools])
 
 @lru_cache(maxsize=1)  # asked by each test that scores again
 def why_not_replayed(facts: Facts) -> str | None:
-    """Why scoring again would prove nothing, or None: a model must first reproduce the baseline's answers."""
+    """Why scoring again would prove nothing, or None: the answers must come back in the baseline, and be judgeable."""
+    return why_not_answered(facts) or _why_not_judged(facts)
+
+
+@lru_cache(maxsize=1)
+def why_not_answered(facts: Facts) -> str | None:
+    """Why a model file can't be held against what was served, or None: it must first give the baseline's answers."""
     why = _what_is_missing(facts)
     if why:
         return why
@@ -122,7 +128,11 @@ def _what_is_missing(facts: Facts) -> str | None:
         return "no model file was handed over"
     if not answered(facts, facts.before).any():
         return "the log holds no scores to compare a model's with"
-    if facts.task == "binary" and "prediction" in facts.metric.needs and facts.threshold is None:
+    return None
+
+
+def _why_not_judged(facts: Facts) -> str | None:
+    if facts.task == "binary" and facts.threshold is None and "prediction" in facts.metric.needs:
         return why_no_threshold(facts)
     values = [facts.judged(one).value(facts.metric)[0] for one in (facts.before, facts.during)]
     if not np.isfinite(values).all():

@@ -17,7 +17,7 @@ import numpy as np
 
 from mortis.causes.departures import LEAST_SHARE, Settings, Way, confined, departed, enough, lost_rows
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
-from mortis.causes.replay import answers_in, replay, why_not_replayed
+from mortis.causes.replay import answers_in, replay, why_not_answered, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.trial import says, tried
 from mortis.causes.ways import way_of
@@ -44,7 +44,6 @@ _CAUSE_OF_WAY: Mapping[str, str] = {
     "altered": "P3",
     "rounded": "P2",
     "coarse": "P2",
-    "bits": "H3",
 }
 """What a way shows by itself; of the others the record and those hit decide."""
 
@@ -96,7 +95,7 @@ class _Seen:
         """The cause that this shows; empty where it shows none, or one as well as another."""
         kind = self.way.kind if self.way else ""
         by_library = bool(self.recent.libraries) and not self.recent.accelerator
-        if kind in ("exchanged", ""):
+        if kind in ("exchanged", "bits", ""):
             if self.one_machine and (kind or not self.recent.libraries):
                 return "H3"
             return "P1" if not kind and self.recent.libraries and not self.recent.code else ""
@@ -121,7 +120,7 @@ class _Seen:
 
 def decide_departures(facts: Facts) -> Iterable[Outcome]:
     """M4, P1, P2, P3, H3, H5, and M3 by another scale: answers that no version gives, though it gave the baseline's."""
-    why = why_not_replayed(facts)
+    why = why_not_answered(facts)
     if why:
         yield from (plainly(id_, "not_tested", NAME, f"not tested, because {why}") for id_ in IDS if id_ != "M3")
         return
@@ -150,7 +149,7 @@ def _fallback(facts: Facts, lost: Bools) -> str:
 def _by_what_is_seen(facts: Facts, lost: Bools, share: float) -> Iterable[Outcome]:
     seen = _seen(facts)
     remedy = Remedy(version=np.where(lost, replay(facts, facts.during).logged, ""))
-    recovery = tried(facts, remedy)
+    recovery = None if why_not_replayed(facts) else tried(facts, remedy)
     told = f"no version gives {percent(share, 1)} of the answers"
     told += f"; {seen.way.says}" if seen.way else "; nothing that was tried gives them back"
     told += f"; all of them where {' = '.join(seen.where)}" if seen.where else ""
@@ -171,16 +170,18 @@ def _seen(facts: Facts) -> _Seen:
 
 def on_another_scale(facts: Facts) -> bool:
     """Whether answers depart and lie on another scale than the files give, as `decide_departures` tells of M3."""
-    if why_not_replayed(facts) or not enough(*lost_rows(facts)) or _fallback(facts, lost_rows(facts)[0]):
+    if why_not_answered(facts) or not enough(*lost_rows(facts)) or _fallback(facts, lost_rows(facts)[0]):
         return False
     way = _seen(facts).way
     return way is not None and way.kind == "rescaled"
 
 
-def _outcome(seen: _Seen, facts: Facts, share: float, told: str, recovery: Recovery, remedy: Remedy) -> Outcome:
-    way, verdict = seen.way, recovery.verdict
+def _outcome(seen: _Seen, facts: Facts, share: float, told: str, recovery: Recovery | None, remedy: Remedy) -> Outcome:
+    way, verdict, taken_back = seen.way, recovery.verdict if recovery else "supported", why_not_replayed(facts)
     if verdict == "confirmed" and not seen.sure:
         verdict = "supported"
+    if recovery:
+        taken_back = f"scored by the file, {says(recovery, facts.metric.name)}"
     parameters: dict[str, str | float] = {"share_of_rows": round(share, 4)}
     parameters |= way.parameters if way else {}
     parameters |= {seen.where[0]: seen.where[1]} if seen.cause == "H3" and seen.where else {}
@@ -188,13 +189,13 @@ def _outcome(seen: _Seen, facts: Facts, share: float, told: str, recovery: Recov
         seen.cause,
         verdict,
         NAME,
-        f"{told}; scored by the file, {says(recovery, facts.metric.name)}; {_on_record(seen.cause, seen, facts)}",
+        f"{told}; {taken_back}; {_on_record(seen.cause, seen, facts)}",
         UNRECORDED if verdict == "supported" and facts.changes is None else CONFIDENCE[verdict],
-        recovery.share,
+        recovery.share if recovery else None,
         features=way.features if way else (),
         parameters=parameters,
         scope=" = ".join(seen.where) if seen.where else "",
-        remedy=remedy,
+        remedy=remedy if recovery else None,
     )
 
 
@@ -211,7 +212,7 @@ def _alike(id_: str, seen: _Seen) -> bool:
         "bits": ("H3",),
         "exchanged": ("P3",),
     }.get(kind, ("M4", "P1", "P2", "P3", "H3"))
-    return id_ in alike and (id_ != "H3" or seen.one_machine)
+    return id_ in alike and (id_ != "H3" or seen.one_machine or kind == "bits")
 
 
 def _against(id_: str, seen: _Seen, facts: Facts) -> str:

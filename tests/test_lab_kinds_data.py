@@ -38,8 +38,8 @@ def test_a_missing_field_is_null_or_one_usual_value_for_those_hit(case):
     fault = fault_of(incident)
     only_served_differs(incident)
     now, _ = _served(incident)
-    if "imputed" in fault.parameters:
-        assert (now == fault.parameters["imputed"]).all()
+    if "value" in fault.parameters:
+        assert (now == fault.parameters["value"]).all()
     else:
         assert missing(now).all()
     metric_falls(incident)
@@ -56,7 +56,7 @@ def test_a_sentinel_is_served_to_a_part_while_the_upstream_call_fails_and_nobody
     fault = fault_of(incident)
     only_served_differs(incident)
     now, _ = _served(incident)
-    assert (now == fault.parameters["sentinel"]).all()
+    assert (now == fault.parameters["value"]).all()
     whole = in_scope(incident.traffic, fault.scope) & (incident.acting[0].course.strength(incident.traffic.at) == 1)
     assert hits(incident)[whole].mean() == pytest.approx(fault.share, abs=0.04)
     metric_falls(incident)
@@ -72,7 +72,7 @@ def test_another_unit_is_one_increasing_map_of_what_would_be_served(case):
     parameters = fault_of(incident).parameters
     only_served_differs(incident)
     now, usual = (column[~missing(column)] for column in _served(incident))
-    if "map" in parameters:
+    if "function" in parameters:
         expected = np.log1p(usual)
     else:
         expected = usual * parameters.get("factor", 1.0) + parameters.get("offset", 0.0)
@@ -86,7 +86,7 @@ def test_another_unit_is_one_increasing_map_of_what_would_be_served(case):
 def test_units_come_as_factors_offsets_degrees_and_logarithms():
     rng = np.random.default_rng(8)
     drawn = [KINDS["D3"].plant(service_of("credit"), rng, 2).parameters for _ in range(80)]
-    assert {tuple(one) for one in drawn} == {("factor",), ("offset",), ("factor", "offset"), ("map",)}
+    assert {tuple(one) for one in drawn} == {("factor",), ("offset",), ("factor", "offset"), ("function",)}
 
 
 @pytest.mark.parametrize("case", cases("D4"))

@@ -95,7 +95,7 @@ def test_hours_go_round_a_circle_and_the_images_zone_says_by_how_much(case):
     fault = fault_of(incident)
     only_served_differs(incident)
     (name,) = fault.features
-    hit, hours = hits(incident), fault.parameters["hours"]
+    hit, hours = hits(incident), fault.parameters["shift"]
     now, usual = incident.traffic.served[name][hit], incident.healthy.served[name][hit]
     assert set((now - usual) % 24) == {hours % 24}
     assert ((now >= 0) & (now < 24)).all()

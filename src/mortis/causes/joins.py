@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from mortis.causes.facts import Bools, Facts
 from mortis.causes.replay import nulls, touched
 from mortis.integrity.kinds.proposal import filled
@@ -15,17 +13,18 @@ from mortis.problems import listed
 from mortis.rows import RowSample
 
 NO_PARTNER = "no partner"
-SAME_ROWS = 0.8  # of the rows in which either is null: in so many both are
+SAME_ROWS = 0.95  # of the rows where one is null the others are
+AS_BEFORE = 0.05
 
 
 def joined(repairs: Sequence[Repair], facts: Facts) -> list[Repair]:
     """The repairs, those of nulls that strike the same rows made one."""
     missing = {one.features: one for one in reversed(repairs) if one.kind == "null"}
-    first = max(missing.values(), key=lambda one: one.share * one.fit, default=None)
-    if first is None:
+    if not missing:
         return list(repairs)
-    rows = _null_rows(first, facts.during)
-    parts = [one for one in missing.values() if one is not first and _same(rows, _null_rows(one, facts.during))]
+    # The one that hardly ever was null before tells best which rows found no partner.
+    first = min(missing.values(), key=lambda one: float(_null_rows(one, facts.before).mean()))
+    parts = [one for one in missing.values() if one is not first and _goes_with(one, first, facts)]
     if not parts:
         return list(repairs)
     parts = [first, *parts]
@@ -38,9 +37,13 @@ def _null_rows(repair: Repair, sample: RowSample) -> Bools:
     return nulls(sample.features[repair.features[0]])
 
 
-def _same(one: Bools, other: Bools) -> bool:
-    either = int((one | other).sum())
-    return bool(either) and int((one & other).sum()) >= SAME_ROWS * either
+def _goes_with(one: Repair, first: Repair, facts: Facts) -> bool:
+    """Whether a feature is null wherever the first is, and elsewhere no more than it was before."""
+    there, rows = _null_rows(first, facts.during), _null_rows(one, facts.during)
+    if there.all() or not there.any():
+        return bool(rows.all() and there.any())
+    usual = float(_null_rows(one, facts.before).mean())
+    return bool(rows[there].mean() >= SAME_ROWS and rows[~there].mean() <= usual + AS_BEFORE)
 
 
 def _as_one(parts: Sequence[Repair]) -> Repair:
@@ -67,5 +70,5 @@ def _as_one(parts: Sequence[Repair]) -> Repair:
 def _all_null(one: Reenactment, names: Sequence[str]) -> Reenactment:
     rows, struck = touched(one.usual, one.struck), one.usual
     for name in names:
-        struck = struck.with_feature(name, np.asarray(filled(one.usual.features[name], None, rows)))
+        struck = struck.with_feature(name, filled(one.usual.features[name], None, rows))
     return Reenactment(one.usual, struck)

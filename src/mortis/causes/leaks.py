@@ -10,8 +10,9 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Facts, Outcome, Remedy, plainly
 from mortis.causes.replay import why_not_replayed
 from mortis.causes.trial import judged_with
+from mortis.profiles import Floats
 from mortis.records import CauseVerdict
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import RowSample, is_number
 
 NAME = "hold what the training pipeline's values depart by against the outcome"
 KNOWS = 0.8  # correlation with the outcome: no honest skew comes near
@@ -52,12 +53,12 @@ def _knowledge(facts: Facts, name: str) -> tuple[float, float, int]:
     n = int(known.sum())
     if n < FEWEST_ROWS or np.ptp(y[known]) == 0:
         return 0.0, 0.0, n
-    return _correlation((offline - served)[known], y[known]), _correlation(served[known], y[known]), n
+    given, later = (np.asarray(one, dtype=float)[known] for one in (served, offline))
+    return _correlation(later - given, y[known]), _correlation(given, y[known]), n
 
 
-def _correlation(one: Column, other: Column) -> float:
-    a, b = (np.asarray(column, dtype=float) for column in (one, other))
-    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 else 0.0
+def _correlation(one: Floats, other: Floats) -> float:
+    return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) > 0 else 0.0
 
 
 def _better(facts: Facts, name: str) -> str:

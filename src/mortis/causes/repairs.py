@@ -130,7 +130,9 @@ def _cause_of_value(repair: Repair, facts: Facts) -> str:
     """
     name, value = repair.features[0], repair.parameters.get("value")
     column = facts.before.features[name]
-    if isinstance(value, str) or value is None or not is_number(column):
+    if value is None:
+        return CAUSE_OF_KIND[repair.kind]
+    if isinstance(value, str) or not is_number(column):
         return "D1"
     known = np.asarray(column, dtype=float)
     known = known[np.isfinite(known)]

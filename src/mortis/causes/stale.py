@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mortis.causes.facts import Bools, Facts, percent
 from mortis.causes.inputs import distance
@@ -97,7 +99,7 @@ def _of_the_last_days(facts: Facts, name: str) -> tuple[float, str] | None:
     n = min(len(column), len(before))
     recurring, old = _recurring(column), _recurring(before[-n:])
     share = float(recurring.mean() - old.mean())
-    values = np.unique(column[recurring])
+    values = np.unique(np.asarray(column[recurring], dtype=float))
     if share < RECURRING or len(values) < FEWEST_VALUES:
         return None
     last = facts.before.second >= facts.during.second.min() - RECENT
@@ -134,10 +136,8 @@ def _top(column: Column) -> float:
     return float(np.unique(_plain(column), return_counts=True)[1].max() / max(1, len(column)))
 
 
-def _plain(column: Column) -> Column:
-    if is_number(column):
-        return np.asarray(np.nan_to_num(column, nan=-np.inf), dtype=np.float64)
-    return column.astype(str).astype(object)
+def _plain(column: Column) -> npt.NDArray[Any]:
+    return np.nan_to_num(np.asarray(column, dtype=float), nan=-np.inf) if is_number(column) else column.astype(str)
 
 
 def _of_other_rows(facts: Facts, name: str, share: float) -> RowSample:

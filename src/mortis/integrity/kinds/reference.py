@@ -20,7 +20,8 @@ UNLIKE = 0.25  # of the feature's spread: so far apart must the largest and the 
 WITHIN = 0.1  # of the feature's spread: so alike must the quantiles of one value have moved
 MOST_BUCKETS = 16
 IN_BUCKETS = 0.9
-DISPLACED = 0.7  # of the rows hold a bucket that their rank doesn't belong to
+DISPLACED = 0.3  # of the rows hold a bucket that their rank doesn't belong to; at the ends it stays the same
+OUTSIDE = 0.02
 
 
 def propose_references(pair: Pair) -> Iterator[Proposal]:
@@ -100,10 +101,13 @@ def _coupled(own: Floats, now: Floats) -> Floats:
 
 
 def _displaced(own: Floats, forward: Floats, levels: Floats) -> float:
-    """The share of rows whose level lies outside the range of the values that became it."""
+    """The share of rows whose level ranks, among the values before, outside those that became it."""
+    ranked = np.sort(own)
     outside = np.zeros(len(own), bool)
     for level in levels:
         mine = forward == level
         if mine.any():
-            outside[mine] = not own[mine].min() <= level <= own[mine].max()
+            low, high = (np.searchsorted(ranked, one) / len(own) for one in (own[mine].min(), own[mine].max()))
+            place = np.searchsorted(ranked, level) / len(own)
+            outside[mine] = not low - OUTSIDE <= place <= high + OUTSIDE
     return float(outside.mean())

@@ -41,7 +41,7 @@ def _missing(service: Service, rng: np.random.Generator, severity: Severity) -> 
             change,
         ),
         features=(feature.name,),
-        parameters={"imputed": value} if imputed and value is not None else {},
+        parameters={"value": value} if imputed and value is not None else {},
         scope=scope,
     )
 
@@ -78,7 +78,7 @@ def _sentinel(service: Service, rng: np.random.Generator, severity: Severity) ->
             (LogTrace("features", "ERROR", f"rpc to the source of {feature.name} failed for {{id}}: UNAVAILABLE"),),
         ),
         features=(feature.name,),
-        parameters={"sentinel": value},
+        parameters={"value": value},
         scope=a_scope(service, rng, severity),
         share=min(share, 1.0),
     )
@@ -123,7 +123,7 @@ def _unit(service: Service, rng: np.random.Generator, severity: Severity) -> Pla
 
 def _map(how: str, factor: float, offset: float) -> Iterator[tuple[str, float | str]]:
     if how == "log":
-        yield "map", "log1p"
+        yield "function", "log1p"
     if factor != 1:
         yield "factor", factor
     if offset:

@@ -151,7 +151,7 @@ def _shifted_hours(service: Service, rng: np.random.Generator, severity: Severit
             ),
         ),
         features=(feature.name,),
-        parameters={"hours": float(hours), "zone": zone},
+        parameters={"shift": float(hours), "zone": zone},
         scope=_reach(service, rng, severity),
         shapes=("abrupt", "gradual"),
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from mortis.causes.facts import Facts, Outcome, percent, plainly
 from mortis.records import Failure
 
-
 HALF = 0.5  # of the fall as it seemed: what is left is clearly less
 EQUAL_AGE = "compare the windows at equal label age"
 
@@ -22,9 +21,9 @@ def looked_too_early(failure: Failure, seemed: Failure | None) -> Outcome | None
         return None
     then, now = seemed.shift, failure.shift
     told = (
-        f"{failure.metric} moved by {then.value:+.3g} by the labels that have arrived ({percent(seemed.label_maturity or 0)} "
-        f"of the incident's), and by {now.value:+.3g} (95 % interval {now.low:+.3g} to {now.high:+.3g}, n = {now.n:,}) "
-        "where both windows' labels are equally old"
+        f"{failure.metric} moved by {then.value:+.3g} by the labels that have arrived "
+        f"({percent(seemed.label_maturity or 0)} of the incident's), and by {now.value:+.3g} (95 % interval "
+        f"{now.low:+.3g} to {now.high:+.3g}, n = {now.n:,}) where both windows' labels are equally old"
     )
     if failure.verdict == "no_failure":
         return plainly("E2", "confirmed", EQUAL_AGE, told)

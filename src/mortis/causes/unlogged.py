@@ -65,8 +65,8 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
     edge = f"of {band.low:.4g} or more" if np.isfinite(band.low) else f"below {band.high:.4g}"
     where = f" where {band.place}" if band.place.column else ""
     told = (
-        f"of the rows with a score {edge}{where}, {percent(band.left)} of those expected from the others are in the log, "
-        f"evenly up to the edge; left out of the baseline, {says_reproduced(found, facts.metric.name)}"
+        f"of the rows with a score {edge}{where}, {percent(band.left)} of those expected from the others are in the "
+        f"log, evenly up to the edge; left out of the baseline, {says_reproduced(found, facts.metric.name)}"
     )
     if fewer:
         told += f"; {listed(fewer, most=2)} fell with it, and no count of requests did" if not asked else ""

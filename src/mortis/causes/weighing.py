@@ -10,7 +10,7 @@ from mortis.causes.catalogue import catalogue
 from mortis.causes.environment import decide_environment
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.gaming import decide_gaming
-from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
+from mortis.causes.infrastructure import RESOURCES, decide_accelerator, decide_duplicates, decide_fallback
 from mortis.causes.labels import decide_labels, decide_selective
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
@@ -43,13 +43,15 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_environment, ("P1", "P3")),
     (decide_promotion, ("M1",)),
     (decide_decision_rule, ("M3",)),
-    (decide_fallback, ("H1", "H2")),
+    (decide_fallback, ("H1",)),
+    (decide_accelerator, ("H2",)),
     (decide_duplicates, ("D7",)),
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
 Tier = Sequence[tuple[Decider, tuple[str, ...]]]
-# What faults leave, from the particular to the general: where something stands, what follows can't be told apart from it.
+# What faults leave, from the particular to the general: where a test of one tier stands, those of later tiers can't be
+# told apart from it.
 WORLD_DECIDERS: tuple[Tier, ...] = (
     (
         (decide_season, ("W3",)),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mortis.causes.facts import Facts
-from mortis.causes.scoring import decision_threshold
 from mortis.causes.measurement import looked_too_early
+from mortis.causes.scoring import decision_threshold
 from mortis.causes.weighing import Weighed, weigh, weighed_alone
 from mortis.engine.dataset import LABEL_AGE
 from mortis.guards import make_guards

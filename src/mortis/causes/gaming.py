@@ -1,4 +1,4 @@
-"""Whether people found out what passes: scores bunch just below the threshold, where rows are not what they were."""
+"""Whether people found out what passes: scores bunch below the threshold, and rows there aren't what they were."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, percent, plainly
 from mortis.causes.inputs import APART, distance
 from mortis.causes.record import on_record, said
+from mortis.causes.relation import relation, with_labels
 from mortis.causes.replay import nulls
 from mortis.causes.trial import drawn, says
 from mortis.intervals import newcombe
@@ -23,7 +24,7 @@ MOST_NAMED = 2
 
 
 def decide_gaming(facts: Facts) -> Iterable[Outcome]:
-    """W4: whether rows bunch just below the threshold and are worse than such rows were; the metric without the bunch.
+    """W4: whether rows bunch just below the threshold and are worse than such rows were.
 
     Supported at most, as a fault of one feature could push scores there too.
 
@@ -44,25 +45,29 @@ def decide_gaming(facts: Facts) -> Iterable[Outcome]:
     times = _odds(new) / max(_odds(old), 1e-9)
     was, now = (_positive(sample, band(sample)) for sample in (facts.before, facts.during))
     told = (
-        f"scores from {low:.4g} to the threshold of {t:.4g} are {times:.1f} times as common against those below as "
-        f"in the baseline; of the rows there {percent(now.value)} are positive (n = {now.n:,}), {percent(was.value)} "
-        f"in the baseline (n = {was.n:,})"
+        f"scores from {low:.4g} to the threshold of {t:.4g} are {times:.1f} times as common against those below as in "
+        f"the baseline; of the rows there {percent(now.value)} are positive (n = {now.n:,}), {percent(was.value)} in "
+        f"the baseline (n = {was.n:,})"
     )
     if not (share.low > 0 and times >= TIMES and now.n and was.n and newcombe(was, now, confidence=CONFIDENT).low > 0):
         yield plainly("W4", "refuted", NAME, told)
         return
-    inside = band(facts.during)
-    taken = drawn(facts).recovery(facts.judged(facts.during).only(np.where(inside, 1 / times, 1.0)))
+    usual = relation(facts)
+    if usual is None:
+        yield plainly("W4", "inconclusive", NAME, f"{told}; too few rows have labels to tell what that is worth")
+        return
+    taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, usual.unmoved)))
     record = on_record(facts, "product")
     verdict: CauseVerdict = "supported" if taken.verdict in ("confirmed", "supported") else taken.verdict
     yield Outcome(
         "W4",
         verdict,
         NAME,
-        f"{told}; without the bunch, {says(taken, facts.metric.name)}; {said(record, 'product')}",
+        f"{told}; were labels what such inputs and scores meant, {says(taken, facts.metric.name)}; "
+        f"{said(record, 'product')}",
         (0.85 if record else 0.7) if verdict == "supported" else CONFIDENCE[verdict],
         taken.share if verdict == "supported" else None,
-        features=_given(facts, inside) if verdict == "supported" else (),
+        features=_given(facts, band(facts.during)) if verdict == "supported" else (),
         parameters={"threshold": t, "times": round(times, 2)} if verdict == "supported" else {},
     )
 

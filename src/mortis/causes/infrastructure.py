@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -33,12 +33,8 @@ def decide_fallback(facts: Facts) -> Iterable[Outcome]:
     is decided by what ran out of room.
     """
     if facts.metric.kind == "operational":
-        idle = _idle(facts)
-        yield from (_accelerator(facts, idle), _overload(facts, idle))
+        yield _overload(facts)
         return
-    yield plainly(
-        "H2", "not_tested", IDLE, f"not tested, because {facts.metric.name} doesn't judge how fast answers come"
-    )
     name = "leave the rows with the fallback score out"
     score = facts.during.score
     if not np.isfinite(score).any():
@@ -81,15 +77,20 @@ def _idle(facts: Facts) -> list[Signal]:
     ]
 
 
-def _accelerator(facts: Facts, idle: Sequence[Signal]) -> Outcome:
+def decide_accelerator(facts: Facts) -> Iterable[Outcome]:
     """H2: an accelerator that does less while answers take longer: under overload it would do more.
 
     Supported, and confirmed where a change of the accelerator, its driver or its libraries is on record as well.
     """
-    if facts.signals is None:
-        return plainly("H2", "not_tested", IDLE, "not tested, because no metrics were handed over")
+    if facts.metric.kind != "operational" or facts.signals is None:
+        missing = "no metrics were handed over"
+        why = missing if facts.signals is None else f"{facts.metric.name} doesn't tell how fast answers come"
+        yield plainly("H2", "not_tested", IDLE, f"not tested, because {why}")
+        return
+    idle = _idle(facts)
     if not idle:
-        return plainly("H2", "refuted", IDLE, "no accelerator's use fell with the failure")
+        yield plainly("H2", "refuted", IDLE, "no accelerator's use fell with the failure")
+        return
     until = facts.failure.onset.high if facts.failure.onset else facts.failure.since_onset.end
     since = facts.failure.baseline_window.start
     changed = [
@@ -105,10 +106,10 @@ def _accelerator(facts: Facts, idle: Sequence[Signal]) -> Outcome:
         facts.failure.incident.value / facts.failure.baseline.value if facts.failure.baseline.value else float("nan")
     )
     found = plainly("H2", "confirmed" if changed else "supported", IDLE, f"with the failure, {told}")
-    return replace(found, parameters={"slower": round(slower, 2)}) if np.isfinite(slower) else found
+    yield replace(found, parameters={"slower": round(slower, 2)}) if np.isfinite(slower) else found
 
 
-def _overload(facts: Facts, idle: Sequence[Signal]) -> Outcome:
+def _overload(facts: Facts) -> Outcome:
     """H1 of a failure of operation: a resource that filled up with it, beyond what it does in healthy stretches.
 
     Supported at most: what filled up may itself be a consequence, as where an accelerator is idle and the processor
@@ -125,6 +126,7 @@ def _overload(facts: Facts, idle: Sequence[Signal]) -> Outcome:
         result = f"no resource's use rose with the failure, of {len(facts.signals):,} series that moved{others}"
         return plainly("H1", "refuted", name, result)
     told = "; ".join(f"{one.name} {one.statement}" for one in together[:3])
+    idle = _idle(facts)
     if idle:
         result = (
             f"with the failure, {told}; but {listed((one.name for one in idle), most=2)} fell, whose work that may be"

@@ -9,7 +9,7 @@ import numpy as np
 
 from mortis.causes.facts import CONFIDENCE, Facts, Outcome, percent, plainly
 from mortis.causes.record import on_record, said
-from mortis.causes.relation import Place, Relation, Way, places_of, relation, with_labels
+from mortis.causes.relation import PARTIAL, Place, Relation, Way, places_of, relation, with_labels
 from mortis.causes.replay import answered, nulls, replay, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.surface import surface_of
@@ -30,8 +30,8 @@ FEWEST = 100
 def decide_labels(facts: Facts) -> Iterable[Outcome]:
     """L1 and E1: whether labels depart from the baseline's relation in ways that the world doesn't take.
 
-    Labels turned round, or by a rule without exception, are another definition (L1). Labels that are another row's,
-    or that are nothing whatever came, are wrongly joined (E1). Both are seen in how labels hang on inputs and scores,
+    Labels turned round, or by a rule without exception, are another definition (L1). Labels that are another row's, or
+    that are nothing whatever came, are wrongly joined (E1). Both are seen in how labels hang on inputs and scores,
     where the model's answers are its own; the record of changes and the labels' age tell more.
     """
     why = _why_not(facts)
@@ -122,17 +122,13 @@ def _in_words(way: Way, facts: Facts) -> str:
     return f"about {percent(way.part)} of the labels{where} {what} (log-likelihood ratio {way.gain:.0f})"
 
 
-def _broken(facts: Facts, found: Relation, way: Way) -> _Ruled:  # noqa: PLR0911  one for each way
+def _broken(facts: Facts, found: Relation, way: Way) -> _Ruled:
     """L1: labels turned round, by a rule, or by another scale everywhere."""
     record = on_record(facts, "label")
     told = said(record, "label")
-    if way.name == "flipped":
-        if found.rival("flipped") is not None and not record:
-            return _Ruled("inconclusive", 0.4, f"other ways fit as well, and {told}")
-        if way.part >= INVERTED:
-            return _Ruled("confirmed", 0.95, f"more labels are turned round than not; {told}", "flipped")
-        return _Ruled("supported", 0.85 if record else 0.65, told, "flipped")
-    if way.name not in ("fewer", "more"):
+    if "flipped" in found.fitting and way.name in ("flipped", "exchanged"):
+        return _turned_round(facts, found, way)
+    if way.name not in PARTIAL:
         return _NO
     if facts.task == "binary" and way.part >= A_RULE and not _at_once(facts):
         return _Ruled("supported", 0.85 if record else 0.6, f"that is a rule without exception; {told}", "redefined")
@@ -143,15 +139,28 @@ def _broken(facts: Facts, found: Relation, way: Way) -> _Ruled:  # noqa: PLR0911
     return _NO
 
 
+def _turned_round(facts: Facts, found: Relation, way: Way) -> _Ruled:
+    """L1 where labels are, or may be, the opposite of what came."""
+    record = on_record(facts, "label")
+    told = said(record, "label")
+    if len(found.fitting) > 1:
+        if record and not on_record(facts, "measurement"):
+            return _Ruled("supported", 0.75, f"other ways fit as well, but {told}", "flipped")
+        return _Ruled("inconclusive", 0.4, f"other ways fit as well, and {told}")
+    if way.part >= INVERTED:
+        return _Ruled("confirmed", 0.95, f"more labels are turned round than not; {told}", "flipped")
+    return _Ruled("supported", 0.85 if record else 0.65, told, "flipped")
+
+
 def _misjoined(facts: Facts, found: Relation, way: Way) -> _Ruled:
     """E1: labels of other rows, or nothing where no label came."""
     record = on_record(facts, "measurement")
     told = said(record, "measurement")
-    if way.name == "exchanged":
+    if "exchanged" in found.fitting and way.name in ("flipped", "exchanged"):
         if record:
             return _Ruled("supported", 0.85, told, "shifted")
         return _Ruled("inconclusive", 0.45, f"inputs that say less than they did would look the same; {told}")
-    if way.name == "zero" and found.rival("zero") is None:
+    if way.name == "zero":
         return _Ruled("confirmed", 0.9, f"the baseline had next to none; {told}", "filled")
     if way.name == "fewer" and facts.task == "binary" and way.place.whole:
         early = _at_once(facts)

@@ -22,9 +22,8 @@ def looked_too_early(failure: Failure, seemed: Failure | None) -> Outcome | None
     then, now = seemed.shift, failure.shift
     told = (
         f"{failure.metric} moved by {then.value:+.3g} by the labels that have arrived "
-        f"({percent(seemed.label_maturity or 0)} of the incident's), and by {now.value:+.3g} "
-        f"(95 % interval {now.low:+.3g} to {now.high:+.3g}, n = {now.n:,}) "
-        "where both windows' labels are equally old"
+        f"({percent(seemed.label_maturity or 0)} of the incident's), and by {now.value:+.3g} (95 % interval "
+        f"{now.low:+.3g} to {now.high:+.3g}, n = {now.n:,}) where both windows' labels are equally old"
     )
     if failure.verdict == "no_failure":
         return plainly("E2", "confirmed", EQUAL_AGE, told)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
+from mortis.causes.relation import relation
 from mortis.intervals import newcombe
 from mortis.profiles import Floats, Tally
 from mortis.records import CauseVerdict, Interval, Rate, Window
@@ -67,6 +68,11 @@ def decide_mix(facts: Facts) -> Iterable[Outcome]:
         result += f"; errors rose where {best.column} is {', '.join(best.risen[:3])}"
     elif verdict == "confirmed":
         result += "; no value of it fares worse than before"
+    changed = relation(facts) if verdict == "confirmed" else None
+    if changed and changed.best:
+        # Which rows a metric such as F1 is about hangs on their labels, so that their mix moves with these.
+        verdict = "inconclusive"
+        result += "; but labels of like inputs come out otherwise"
     grown = added_to(facts) if verdict == "confirmed" else None
     if grown:
         verdict = "inconclusive"

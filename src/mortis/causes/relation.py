@@ -103,10 +103,10 @@ class Relation:
         """The way that fits best; None where labels are as the baseline has them."""
         return self.ways[0] if self.ways and self.ways[0].gain >= self.chance else None
 
-    def rival(self, *names: str) -> Way | None:
-        """The best way of another name that fits nearly as well as the best."""
-        others = [one for one in self.ways if one.name not in names]
-        return others[0] if others and others[0].gain > self.ways[0].gain - APART else None
+    @property
+    def fitting(self) -> frozenset[str]:
+        """The ways that fit about as well as the best: where positives are half, turned round is as exchanged."""
+        return frozenset(one.name for one in self.ways if one.gain > self.ways[0].gain - APART)
 
 
 @lru_cache(maxsize=1)  # several tests ask for it
@@ -144,7 +144,7 @@ def _labelled(sample: RowSample) -> Bools:
 
 
 def places_of(sample: RowSample) -> Iterator[Place]:
-    """All rows, and each part of them that one value of a text column, or one end of a number, sets apart."""
+    """Everywhere, both ends of each number at many bounds, and each text that is common in a column of few."""
     yield Place()
     for name, column in sample.features.items():
         if is_number(column):
@@ -229,7 +229,7 @@ def _chances(before: RowSample, during: RowSample, rng: np.random.Generator) -> 
 
 
 def _level(scores: Floats) -> Floats:
-    """Scores on a scale where chances are about straight: logits of what lies in 0..1, about zero and of spread 1."""
+    """Scores on a scale on which chances are about straight: logits of what lies in 0..1; of median 0 and spread 1."""
     if scores.min() >= 0 and scores.max() <= 1:
         sure = np.clip(scores, LEAST, 1 - LEAST)
         scores = np.log(sure / (1 - sure))

@@ -66,8 +66,7 @@ def decide_surface(facts: Facts) -> Iterable[Outcome]:
     """W5 and P4: whether inputs and what comes of them changed for one value of a column and for no other.
 
     Where the rows there grew far beyond the others', somebody adds requests that nothing comes of (P4); where they
-    did not, and the inputs are others, people are asked in another way (W5). Supported at most: the record names the
-    launch.
+    didn't, and the inputs are others, people are asked in another way (W5). Supported at most.
     """
     if facts.metric.kind != "quality" or relation(facts) is None:
         for id_ in ("W5", "P4"):

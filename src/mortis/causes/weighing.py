@@ -9,7 +9,7 @@ from mortis.causes.attribution import STANDING, remainder, repaired_facts, scale
 from mortis.causes.catalogue import catalogue
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.gaming import decide_gaming
-from mortis.causes.infrastructure import RESOURCES, decide_duplicates, decide_fallback
+from mortis.causes.infrastructure import RESOURCES, decide_accelerator, decide_duplicates, decide_fallback
 from mortis.causes.labels import decide_labels, decide_selective
 from mortis.causes.leaks import decide_leak
 from mortis.causes.measurement import decide_maturity, decide_ordinary
@@ -45,13 +45,15 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_departures, ("M3", "M4", "P1", "P2", "P3", "H3", "H5")),
     (decide_promotion, ("M1", "M6")),
     (decide_decision_rule, ("M3",)),
-    (decide_fallback, ("H1", "H2")),
+    (decide_fallback, ("H1",)),
+    (decide_accelerator, ("H2",)),
     (decide_duplicates, ("D7",)),
     (decide_maturity, ("E2",)),
     (decide_ordinary, ("E5",)),
 ]
 Tier = Sequence[tuple[Decider, tuple[str, ...]]]
-# What faults leave, from the particular to the general: where something stands, what follows isn't told apart from it.
+# What faults leave, from the particular to the general: where a test of one tier stands, those of later tiers can't be
+# told apart from it.
 WORLD_DECIDERS: tuple[Tier, ...] = (
     (
         (decide_season, ("W3",)),

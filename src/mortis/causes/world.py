@@ -11,8 +11,9 @@ from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
 from mortis.causes.inputs import moved_features
 from mortis.causes.mix import added_to
 from mortis.causes.propensity import auc, propensity
-from mortis.causes.relation import PARTIAL, relation
+from mortis.causes.relation import PARTIAL, relation, with_labels
 from mortis.causes.scoring import CLEAR, errors_among, redrawn
+from mortis.causes.trial import drawn, says
 from mortis.engine.dataset import OUTCOMES
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
@@ -81,14 +82,17 @@ def _relation(facts: Facts, found: Decomposition) -> Outcome:
     told = _told("like inputs fare worse than in the baseline", found.relation, found)
     changed = relation(facts)
     way = changed.best if changed and verdict != "refuted" else None
-    if way is None or way.name not in PARTIAL:
+    if changed is None or way is None or way.name not in PARTIAL:
         return Outcome("W2", verdict, NAME, told, _confidence(found.relation), found.relation)
-    told += f"; {way.name} or higher labels" if way.name == "more" else f"; {way.name} or lower labels"
-    told += f" for like inputs where {way.place}" if way.place.column else " for like inputs everywhere"
+    # Labels as the baseline's relation has them tell more finely than weights what the change of relation is worth.
+    taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, changed.unmoved)))
+    share = taken.share if np.isfinite(taken.share.low) else found.relation
+    verdict = _verdict(share, found)
+    told += f"; {'more or higher' if way.name == 'more' else 'fewer or lower'} labels for like inputs "
+    told += f"where {way.place}" if way.place.column else "everywhere"
+    told += f": with labels as in the baseline, {says(taken, facts.metric.name)}"
     features = (way.place.column,) if way.place.column else ()
-    return Outcome(
-        "W2", verdict, NAME, told, _confidence(found.relation), found.relation, features, {"outcomes": way.name}
-    )
+    return Outcome("W2", verdict, NAME, told, _confidence(share), share, features, {"outcomes": way.name})
 
 
 def _told(what: str, share: Interval, found: Decomposition) -> str:

@@ -112,9 +112,12 @@ def since_when(postmortem: Clarified) -> Claim | None:
 
 
 def why(postmortem: Postmortem) -> Claim | None:
-    """The cause with how sure and why, or in plain words that it is unknown; None where nothing failed."""
+    """The cause with how sure and why, or in plain words that it is unknown.
+
+    Where nothing failed, what made it seem so; None where nothing did.
+    """
     failure = postmortem.failure
-    if failure.verdict == "no_failure":
+    if failure.verdict == "no_failure" and not leading(postmortem):
         return None
     if failure.verdict == "cannot_tell" and not hypotheses(postmortem):
         return Claim("Cause", "Not sought, as it is not certain that anything failed.")
@@ -124,7 +127,8 @@ def why(postmortem: Postmortem) -> Claim | None:
     text = "; and ".join(cause_name(cause) for cause in causes)
     details = [part for cause in causes for part in how_sure(cause, named=len(causes) > 1)]
     ids = dict.fromkeys(id_ for cause in causes for id_ in cause.evidence_for)
-    return Claim("Cause" if len(causes) == 1 else "Causes", f"{text}.", tuple(details), tuple(ids))
+    title = "Why it seemed so" if failure.verdict == "no_failure" else "Cause" if len(causes) == 1 else "Causes"
+    return Claim(title, f"{text}.", tuple(details), tuple(ids))
 
 
 def hypotheses(postmortem: Postmortem) -> tuple[Cause, ...]:

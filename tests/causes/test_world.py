@@ -105,6 +105,18 @@ def test_few_rows_or_no_rise_are_said_to_be_untested(rng):
         assert one.verdict == "not_tested"
 
 
+@pytest.mark.parametrize(("errors", "verdict"), [(70, "not_tested"), (100, "supported")])
+def test_a_rise_that_the_worst_of_many_days_shows_by_chance_is_not_the_worlds(rng, errors, verdict):
+    """One error in ten, then 70 of 500: three deviations; 100 of 500 are seven."""
+
+    def wrong(n, errors, **more):
+        p = rng.permutation(np.arange(n) < errors).astype(float)
+        return rows_of({"noise": rng.normal(0, 1, n)}, np.zeros(n), p, np.full(n, np.nan), **more)
+
+    found = decided(wrong(4000, 400), wrong(500, errors, window=INCIDENT))
+    assert found["W2"].verdict == verdict
+
+
 def truth(p, q, old, new):
     """The true shares of a discrete world: harder inputs, changed relation, outside the support."""
     shared = p * q / (p + q)

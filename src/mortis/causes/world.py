@@ -12,7 +12,7 @@ from mortis.causes.inputs import moved_features
 from mortis.causes.mix import added_to
 from mortis.causes.propensity import auc, propensity
 from mortis.causes.relation import PARTIAL, relation, with_labels
-from mortis.causes.scoring import CLEAR, errors_among, redrawn
+from mortis.causes.scoring import errors_among, redrawn
 from mortis.causes.trial import drawn, says
 from mortis.engine.dataset import OUTCOMES
 from mortis.profiles import Floats
@@ -21,6 +21,7 @@ from mortis.rows import RowSample
 
 DRAWS = 200
 NO_SUPPORT = 0.95
+SURELY = 3.5  # deviations that errors must have risen by: of the many stretches looked at, one rises by three by chance
 FEWEST_ROWS = 200
 MOST, CLEARLY, LITTLE = 0.5, 0.4, 0.25  # the larger part by the estimate, and not much less by the interval
 NAME = "reweight both windows to the inputs they share"
@@ -134,7 +135,7 @@ def decompose(facts: Facts, *, rng: np.random.Generator) -> Decomposition | None
     drawn = np.array(
         [parts(loss, came, shared_support(p, came), n, among) for p, n in zip(pi.drawn, counts, strict=True)]
     )
-    if middle.sum() <= 0 or np.mean(drawn.sum(axis=1) > 0) < CLEAR:
+    if middle.sum() <= SURELY * drawn.sum(axis=1).std():
         return None
     shares, draws = middle / middle.sum(), drawn / drawn.sum(axis=1, keepdims=True)
     harder, relation, outside = (_interval(draws[:, i], shares[i], len(came)) for i in range(3))

@@ -14,7 +14,7 @@ from mortis.causes.inputs import APART, distance
 from mortis.causes.joins import NO_PARTNER, joined
 from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
 from mortis.causes.replay import touched, why_not_replayed
-from mortis.causes.scoring import CONFIRMED, Recovery
+from mortis.causes.scoring import Recovery
 from mortis.causes.stale import STILL, stale_repairs
 from mortis.causes.trial import done_again, says, says_again, tried
 from mortis.integrity.kinds.filling import usual
@@ -219,14 +219,12 @@ def _recovers(one: Trial) -> bool:
 def _verdict(one: Trial) -> CauseVerdict:
     """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
 
-    It is supported where it takes back little, but surely something, or where it takes back much as far as can be seen
-    and the sampled rows don't show the fall clearly.
+    It is supported where it takes back little, but surely something.
     """
     verdict, share = one.found.verdict, one.found.share
     if one.repair.fit < BEYOND_DOUBT or verdict in ("confirmed", "supported"):
         return verdict
-    unclear = share.low != share.low and share.value >= CONFIRMED
-    return "supported" if unclear or share.low >= SOMETHING else verdict
+    return "supported" if share.low >= SOMETHING else verdict
 
 
 def _rivals(one: Trial, other: Trial) -> bool:

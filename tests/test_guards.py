@@ -83,7 +83,7 @@ def test_each_cause_is_guarded_by_its_own_symptom(rng, before, during):
         "share of served answers that the logged version's file gives": (
             answered(during, np.where(hit, bad, during.score)), cause("M2")),
         "share of predictions that depart from score >= 0.5": (
-            answered(during, during.score, threshold=0.8), cause("M3", threshold=0.5)),
+            answered(during, during.score, threshold=0.8), cause("M3", before=0.5)),
         "share of rows with score = 0.02": (
             answered(during, np.where(hit, 0.02, during.score)), cause("H1", fallback_score=0.02)),
         "share of rows that repeat an id": (

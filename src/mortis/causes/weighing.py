@@ -211,7 +211,7 @@ def _cause(one: Outcome, place: int) -> Cause:
         features=one.features,
         parameters=one.parameters,
         scope=one.scope,
-        share_of_drop=one.share if one.verdict in STANDING else None,
+        share_of_drop=one.share if one.verdict in STANDING and one.share and one.share.low == one.share.low else None,
         evidence_for=(said,) if one.verdict in STANDING else (),
         evidence_against=(said,) if one.verdict == "refuted" else (),
         test=Test(one.test, one.result),

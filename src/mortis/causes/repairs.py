@@ -215,13 +215,13 @@ def _recovers(one: Trial) -> bool:
 def _verdict(one: Trial) -> CauseVerdict:
     """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
 
-    It is supported where it takes back little, but surely something, or where it takes back much as far as can be seen
-    and the sampled rows don't show the fall clearly.
+    It is supported where it takes back little, but surely something, or where it surely mends, much of the fall as far
+    as can be seen, and the sampled rows don't show the fall itself clearly.
     """
     verdict, share = one.found.verdict, one.found.share
     if one.repair.fit < BEYOND_DOUBT or verdict in ("confirmed", "supported"):
         return verdict
-    unclear = share.low != share.low and share.value >= CONFIRMED
+    unclear = share.low != share.low and share.value >= CONFIRMED and one.found.sure
     return "supported" if unclear or share.low >= SOMETHING else verdict
 
 

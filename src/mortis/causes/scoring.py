@@ -140,13 +140,15 @@ def _multiclass(y: Column, p: Column) -> dict[str, Floats]:
 class Recovery:
     """How much of the metric's fall a change to the incident's rows takes back: 1 is all of it.
 
-    The share's limits are NaN where the sampled rows don't show the fall clearly.
+    The share's limits are NaN where the sampled rows don't show the fall clearly. `sure` tells that the change itself
+    is clear: nearly all draws mend, or fall where a fault is done again.
     """
 
     share: Interval
     before: float
     during: float
     after: float
+    sure: bool = False
 
     @property
     def verdict(self) -> CauseVerdict:
@@ -156,6 +158,20 @@ class Recovery:
         if self.share.low > 0 and self.share.value >= SUPPORTED:
             return "supported"
         return "refuted" if self.share.high < CONFIRMED else "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DoneAgain:
+    """A fault put into baseline rows: the share of the fall that it makes, over all rows and in each draw.
+
+    `before` and `after` are the metric of these rows without and with it, `falls` what it costs in each draw.
+    """
+
+    share: float
+    shares: Floats
+    before: float
+    after: float
+    falls: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,8 +202,12 @@ class Bootstrap:
     @property
     def clear(self) -> bool:
         """Whether nearly all draws moved the way that is harm, so that shares of the fall mean something."""
+        return self.surely(self.falls)
+
+    def surely(self, falls: Floats) -> bool:
+        """Whether nearly all of these falls go the way that is harm."""
         harm = np.sign(self.fall) if self.metric.two_sided else (1.0 if self.metric.better == "up" else -1.0)
-        return bool(np.mean(self.falls * harm > 0) >= CLEAR)
+        return bool(np.mean(falls * harm > 0) >= CLEAR)
 
     def draws(self, changed: Judged) -> tuple[float, Floats]:
         """The share of the fall that the changed rows take back: over all rows, and in each draw."""
@@ -204,10 +224,11 @@ class Bootstrap:
         Source: the paired bootstrap, Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 8.
         """
         share = self.interval(*self.draws(changed))
-        return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]))
+        sure = self.surely(changed.value(self.metric, self.weights) - self.during_drawn)
+        return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]), sure)
 
-    def draws_again(self, usual: Judged, struck: Judged, *, rng: np.random.Generator) -> tuple[float, Floats]:
-        """The share of the fall that baseline rows show once a fault is put into them: over all rows, and in each draw.
+    def done_again(self, usual: Judged, struck: Judged, *, rng: np.random.Generator) -> DoneAgain:
+        """What baseline rows show once a fault is put into them.
 
         What a fault destroys nothing gives back; but it can be done again where the truth is at hand.
         """
@@ -215,7 +236,11 @@ class Bootstrap:
         before, after = (float(one.value(self.metric)[0]) for one in (usual, struck))
         old, new = (one.value(self.metric, weights) for one in (usual, struck))
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(np.divide(before - after, before - self.during)), (old - new) / (old - self.during_drawn)
+            share, shares = (
+                float(np.divide(before - after, before - self.during)),
+                (old - new) / (old - self.during_drawn),
+            )
+        return DoneAgain(share, shares, before, after, old - new)
 
     def interval(self, share: float, draws: Floats) -> Interval:
         """The share with the limits of its draws; NaN limits where the fall isn't clear."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from mortis.causes.facts import Facts, Remedy, bounded, percent
 from mortis.causes.replay import reenacted, remedied, touched
-from mortis.causes.scoring import Bootstrap, Judged, Recovery
+from mortis.causes.scoring import Bootstrap, DoneAgain, Judged, Recovery
 from mortis.profiles import Floats
 
 if TYPE_CHECKING:
@@ -30,14 +30,18 @@ def tried(facts: Facts, remedy: Remedy) -> Recovery:
 
 def done_again(facts: Facts, fault: Reenactment) -> Recovery:
     """What part of the fall comes of a fault once it is put into the baseline's rows."""
-    again = facts.judged(reenacted(facts, fault.usual, fault.struck))
-    share, draws = drawn(facts).draws_again(facts.judged(fault.usual), again, rng=facts.rng())
-    before, after = (float(one.value(facts.metric)[0]) for one in (facts.judged(fault.usual), again))
-    return Recovery(drawn(facts).interval(share, draws), before, drawn(facts).during, after)
+    draws, again = drawn(facts), _done_again(facts, [fault])
+    share = draws.interval(again.share, again.shares)
+    return Recovery(share, again.before, draws.during, again.after, draws.surely(again.falls))
 
 
 def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[float, Floats]:
     """The share of the fall that comes of several faults in the same baseline rows: over all rows, and in each draw."""
+    again = _done_again(facts, faults)
+    return again.share, again.shares
+
+
+def _done_again(facts: Facts, faults: Sequence[Reenactment]) -> DoneAgain:
     usual = struck = faults[0].usual
     for one in faults:
         rows = touched(usual, one.struck)
@@ -45,7 +49,7 @@ def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[floa
             if column is not usual.features[name]:
                 struck = struck.with_feature(name, np.where(rows, column, struck.features[name]))
     again = facts.judged(reenacted(facts, usual, struck))
-    return drawn(facts).draws_again(facts.judged(usual), again, rng=facts.rng())
+    return drawn(facts).done_again(facts.judged(usual), again, rng=facts.rng())
 
 
 @lru_cache(maxsize=1)  # every remedy is held against the same draws

@@ -56,7 +56,9 @@ def _by_value(pair: Pair, judge: Judge, name: str) -> Proposal | None:
         if np.median(np.abs(moved - offsets[value])) > WITHIN * spread:
             return None
     known = list(offsets.values())
-    if len(known) < FEWEST_SHIFTED or max(known) - min(known) < UNLIKE * spread:
+    # An offset of one value alone is another unit there.
+    shifted = [by for by in known if abs(by) > WITHIN * spread]
+    if len(shifted) < FEWEST_SHIFTED or max(known) - min(known) < UNLIKE * spread:
         return None
     shift = np.array([offsets.get(value, 0.0) for value in old.tolist()])
     supposed = suppose(judge, (before + shift)[judge.region.in_scope(pair.before)])

@@ -24,6 +24,7 @@ from mortis.questions.integrity import Integrity, check_integrity
 from mortis.questions.signals import Signals, analyse_signals, calls_of
 from mortis.records import (
     CaseSummary,
+    Change,
     Checked,
     ErrorAnalysis,
     Evidence,
@@ -143,11 +144,17 @@ def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
         confusion=errors.confusion,
         slices_note=errors.note,
         evidence=_with_queries(answers.evidence, known.engine),
-        actions=next_actions(failure, errors.slices, weighed.actions),
+        actions=next_actions(failure, errors.slices, weighed.actions, _fitting(answers.changes)),
         guards=guards,
         not_checked=(*answers.not_checked, *unanswered(known.case, failure, guards)),
         provenance=_provenance(known.engine, ready, begun),
     )
+
+
+def _fitting(found: Changes) -> tuple[Change, ...]:
+    """The change that fits each standing cause best, once each."""
+    first = {cause.changes[0] for cause in found.causes if cause.changes}
+    return tuple(one for one in found.changes if one.id in first)
 
 
 def _slice_evidence(i: int, one: Slice) -> Evidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mortis.case import Case
-from mortis.records import Action, Cause, Failure, Guard, NotChecked, Onset, Slice, Test, iso
+from mortis.records import Action, Cause, Change, Failure, Guard, NotChecked, Onset, Slice, Test, iso
 
 
 def unknown_cause() -> Cause:
@@ -33,8 +33,13 @@ def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[N
     return tuple(asked)
 
 
-def next_actions(failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action]) -> tuple[Action, ...]:
-    """What to do on what is known: contain the slice that is hit, then the causes' remedies; without any, look on."""
+def next_actions(
+    failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action], changes: Sequence[Change] = ()
+) -> tuple[Action, ...]:
+    """What to do on what is known: contain the slice that is hit, then the causes' remedies; without any, look on.
+
+    `changes` are those that fit the causes: each is to be taken back, or mended by whoever made it.
+    """
     if failure.verdict == "no_failure":
         return tuple(remedies)
     if failure.verdict == "cannot_tell":
@@ -45,9 +50,19 @@ def next_actions(failure: Failure, slices: Sequence[Slice], remedies: Sequence[A
         return (Action(title, "process", "the verdict", done),)
     hit = next((one for one in slices if one.held_out), None)
     actions = [_contain(hit)] if hit else []
+    actions += [_take_back(one) for one in changes]
     actions += remedies
     actions += [_list_changes(failure.onset)] if failure.onset and not remedies else []
     return (*actions, _watch(failure.metric, by_slice=hit is not None))
+
+
+def _take_back(change: Change) -> Action:
+    return Action(
+        f"Take back, or have mended by whoever made it: {change.summary}",
+        "mitigate",
+        f"the change that fits ({change.id})",
+        "the metric is back in the baseline's range after it",
+    )
 
 
 def _contain(hit: Slice) -> Action:

@@ -126,9 +126,17 @@ def why(postmortem: Postmortem) -> Claim | None:
         return unknown_cause(postmortem)
     text = "; and ".join(cause_name(cause) for cause in causes)
     details = [part for cause in causes for part in how_sure(cause, named=len(causes) > 1)]
+    details += brought_by(postmortem, causes)
     ids = dict.fromkeys(id_ for cause in causes for id_ in cause.evidence_for)
     title = "Why it seemed so" if failure.verdict == "no_failure" else "Cause" if len(causes) == 1 else "Causes"
     return Claim(title, f"{text}.", tuple(details), tuple(ids))
+
+
+def brought_by(postmortem: Postmortem, causes: Sequence[Cause]) -> list[str]:
+    """The change that fits each cause best, once each, as its record tells of it."""
+    known = {change.id: change for change in postmortem.changes}
+    fitting = dict.fromkeys(cause.changes[0] for cause in causes if cause.changes and cause.changes[0] in known)
+    return [f"The change that fits: {known[id_].summary}, {moment(known[id_].time)} UTC." for id_ in fitting]
 
 
 def hypotheses(postmortem: Postmortem) -> tuple[Cause, ...]:

@@ -102,7 +102,12 @@ def read_flights(folder: Path | None = None) -> pa.Table:
     with duckdb.connect() as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        flights = connection.sql(_QUERY).to_arrow_table()
+        try:
+            flights = connection.sql(_QUERY).to_arrow_table()
+        except RuntimeError as error:
+            if "interrupted" in str(error).lower():  # DuckDB's word for Ctrl-C
+                raise KeyboardInterrupt from None
+            raise
     for name in _TIMES:
         place = flights.column_names.index(name)
         flights = flights.set_column(place, name, flights[name].cast(pa.timestamp("us", "UTC")))

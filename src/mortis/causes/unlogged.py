@@ -15,7 +15,7 @@ from mortis.causes.trial import made_of, says_again
 from mortis.problems import listed
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict
-from mortis.rows import RowSample
+from mortis.rows import RowSample, is_number
 
 NAME = "rows of the log by the height of the answer, against the others"
 ENDS = np.arange(0.05, 0.96, 0.025)
@@ -39,7 +39,7 @@ class Band:
 
     def holds(self, sample: RowSample) -> Bools:
         """Which rows (n,) lie in it."""
-        return self.place.holds(sample) & (sample.score >= self.low) & (sample.score < self.high)
+        return self.place.holds(sample) & (heights(sample) >= self.low) & (heights(sample) < self.high)
 
 
 def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
@@ -48,7 +48,7 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
     The same rows are left out of the baseline to see what that makes of the metric. Supported at most where no count
     from elsewhere tells that rows are missing.
     """
-    if facts.metric.kind != "quality" or not np.isfinite(facts.before.score).any():
+    if facts.metric.kind != "quality" or not np.isfinite(heights(facts.before)).any():
         yield plainly("E4", "not_tested", NAME, "not tested, because there are no scores of judged predictions")
         return
     band = _emptied(facts)
@@ -86,6 +86,13 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
     )
 
 
+def heights(sample: RowSample) -> Floats:
+    """How high each row's answer is (n,): its score, or the figure that was predicted; NaN where it is neither."""
+    if np.isfinite(sample.score).any() or not is_number(sample.p):
+        return sample.score
+    return np.asarray(sample.p, dtype=float)
+
+
 def _counted(facts: Facts) -> tuple[list[str], list[str]]:
     """The counts of rows, and those of requests, that fell with the failure."""
     fell = [one.name for one in facts.signals or () if one.direction == "down" and one.order == "with"]
@@ -95,7 +102,7 @@ def _counted(facts: Facts) -> tuple[list[str], list[str]]:
 
 def _emptied(facts: Facts) -> Band | None:
     """The band of scores that lost most rows, where it did so evenly up to its edge; None where none did."""
-    ends = np.unique(np.quantile(facts.before.score[np.isfinite(facts.before.score)], ENDS))
+    ends = np.unique(np.nanquantile(heights(facts.before), ENDS))
     found = [band for place in places_of(facts.during) if place.whole for band in _bands(facts, place, ends)]
     best = max(found, key=lambda one: one.gain, default=None)
     if best is None or best.gain < CLEAR + np.log(len(found)) or best.left > LOST:
@@ -104,7 +111,7 @@ def _emptied(facts: Facts) -> Band | None:
 
 
 def _bands(facts: Facts, place: Place, ends: Floats) -> Iterator[Band]:
-    old, new = (sample.score[place.holds(sample)] for sample in (facts.before, facts.during))
+    old, new = (heights(sample)[place.holds(sample)] for sample in (facts.before, facts.during))
     for end in ends.tolist():
         for low, high in ((-np.inf, end), (end, np.inf)):
             was, now = (float(((one >= low) & (one < high)).sum()) for one in (old, new))
@@ -126,7 +133,7 @@ def _gain(was: float, now: float, old: int, new: int) -> float:
 def _is_even(facts: Facts, band: Band) -> bool:
     """Whether rows are lost alike near the edge and far from it, and kept alike on its other side."""
     edge = band.low if np.isfinite(band.low) else band.high
-    old, new = (sample.score[band.place.holds(sample)] for sample in (facts.before, facts.during))
+    old, new = (heights(sample)[band.place.holds(sample)] for sample in (facts.before, facts.during))
     old, new = old[np.isfinite(old)], new[np.isfinite(new)]
     cuts = [float(np.median(old[old < edge])), edge, float(np.median(old[old >= edge]))]
     was, now = (np.bincount(np.searchsorted(cuts, one, "right"), minlength=4) for one in (old, new))

@@ -12,6 +12,7 @@ from mortis.causes.inputs import moved_features
 from mortis.causes.mix import added_to
 from mortis.causes.propensity import auc, propensity
 from mortis.causes.relation import PARTIAL, relation, with_labels
+from mortis.causes.replay import why_not_replayed
 from mortis.causes.scoring import errors_among, redrawn
 from mortis.causes.trial import drawn, says
 from mortis.engine.dataset import OUTCOMES
@@ -22,6 +23,7 @@ from mortis.rows import RowSample
 DRAWS = 200
 NO_SUPPORT = 0.95
 SURELY = 3.5  # deviations that errors must have risen by: of the many stretches looked at, one rises by three by chance
+ALIKE = 0.6  # AUC up to which the windows' inputs count as the same
 FEWEST_ROWS = 200
 MOST, CLEARLY, LITTLE = 0.5, 0.4, 0.25  # the larger part by the estimate, and not much less by the interval
 NAME = "reweight both windows to the inputs they share"
@@ -84,14 +86,23 @@ def _relation(facts: Facts, found: Decomposition) -> Outcome:
     changed = relation(facts)
     way = changed.best if changed and verdict != "refuted" else None
     if changed is None or way is None or way.name not in PARTIAL:
+        if changed and not changed.best and verdict == "supported" and why_not_replayed(facts) is None:
+            # Answers are the model's own: what like inputs fare worse by has to show in their labels.
+            return plainly(
+                "W2", "inconclusive", NAME, f"{told}; but labels hang on inputs and scores as in the baseline"
+            )
         return Outcome("W2", verdict, NAME, told, _confidence(found.relation), found.relation)
-    # Labels as the baseline's relation has them tell more finely than weights what the change of relation is worth.
     taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, changed.unmoved)))
-    share = taken.share if np.isfinite(taken.share.low) else found.relation
+    share = found.relation
+    if found.area < ALIKE and _verdict(found.inputs, found) != "supported" and np.isfinite(taken.share.low):
+        # Where inputs are those of the baseline, its relation holds for them, and tells more finely than weights do.
+        share = taken.share
     verdict = _verdict(share, found)
     told += f"; {'more or higher' if way.name == 'more' else 'fewer or lower'} labels for like inputs "
     told += f"where {way.place}" if way.place.column else "everywhere"
     told += f": with labels as in the baseline, {says(taken, facts.metric.name)}"
+    if verdict != "supported":
+        return Outcome("W2", verdict, NAME, told, _confidence(share), share)
     features = (way.place.column,) if way.place.column else ()
     return Outcome("W2", verdict, NAME, told, _confidence(share), share, features, {"outcomes": way.name})
 

@@ -92,7 +92,7 @@ class Remedy:
 
     `undo` gives the rows back repaired; `version` names for each row the version that should have scored it ("" as
     logged); `threshold` is the rule that should have decided; `keep` marks the rows that should have been there.
-    `exact` tells that the true values come back, not stand-ins drawn from like rows.
+    `exact` tells that the true values come back: not stand-ins drawn from like rows, nor in rows that were guessed.
     """
 
     undo: Callable[[RowSample], RowSample] | None = None

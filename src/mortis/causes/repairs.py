@@ -108,10 +108,15 @@ def cause_of(repair: Repair, facts: Facts) -> str:
 
 def _try(facts: Facts, repair: Repair) -> Trial:
     fixed = repair.undo(facts.during)
-    remedy = Remedy(undo=repair.undo, exact=not repair.donors)
+    remedy = Remedy(undo=repair.undo, exact=not repair.donors and repair.share >= ALL_STRUCK)
     rows = touched(facts.during, fixed)
-    returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     example = repair.example if repair.donors and repair.kind in LOST else None
+    if example or (repair.share < ALL_STRUCK and not repair.donors):
+        # What was not undone, or in rows that were guessed, can't bring the feature back: how well the fault explains
+        # its change is known as a whole.
+        returned = repair.fit >= RETURNED
+    else:
+        returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     found = reproduced(facts, example) if example else tried(facts, remedy)
     return Trial(repair, remedy, found, rows, returned, reproduced=example is not None)
 
@@ -121,9 +126,6 @@ def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name:
 
     Near is measured against the part of those rows that the repair changed, and against what chance would show.
     """
-    if repair.share < ALL_STRUCK and not repair.donors:
-        # Which rows were struck is a guess, row by row; how well their part explains the change is known as a whole.
-        return repair.fit >= RETURNED
     before, during = repair.region.in_scope(facts.before), repair.region.rows(facts.during)
     if not before.any() or not during.any():
         return True

@@ -103,5 +103,5 @@ def change_precedes(incident: Incident) -> None:
     acting = acting_in(incident)
     change = acting.fault.traces.change
     assert change is not None
-    record = brought(change, acting.course.onset, acting.fault.scope, np.random.default_rng(5))
+    record = brought(change, acting.course.onset, acting.fault.scope, 0, np.random.default_rng(5))
     assert LEAD[0] * 60 <= acting.course.onset.timestamp() - record.at <= LEAD[1] * 60

@@ -120,6 +120,6 @@ def record_of(incident: Incident) -> Recorded:
     """The record of the change that brought the fault."""
     change = fault_of(incident).traces.change
     assert change is not None
-    found = brought(change, incident.onset, fault_of(incident).scope, np.random.default_rng(incident.seed))
+    found = brought(change, incident.onset, fault_of(incident).scope, 0, np.random.default_rng(incident.seed))
     assert 0 < incident.onset.timestamp() - found.at < 3600
     return found

@@ -126,7 +126,7 @@ def test_rows_that_are_not_logged_are_of_one_band_of_scores_and_the_gateway_coun
 def test_one_bad_day_by_chance_is_like_days_of_the_weeks_before(seed: int) -> None:
     incident = incident_of("E5", seed)
     assert not incident.acting
-    assert incident.script.answer == "no_failure"
+    assert incident.plot.answer == "no_failure"
     day = incident.traffic.at // DAY
     daily = np.array([figure(incident, incident.traffic.take(day == one)) for one in np.unique(day)])
     before, during = daily[: incident.stretch.before], daily[incident.stretch.before :]

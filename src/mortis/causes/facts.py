@@ -92,8 +92,8 @@ class Remedy:
 
     `undo` gives the rows back repaired; `version` names for each row the version that should have scored it ("" as
     logged); `threshold` is the rule that should have decided; `keep` marks the rows that should have been there.
-    `exact` tells that the true values come back, not stand-ins drawn from like rows; `again` is the cause put into the
-    baseline's rows, which tells what it cost where the true values are lost.
+    `exact` tells that the true values come back: not stand-ins drawn from like rows, nor in rows that were guessed.
+    `again` is the cause put into the baseline's rows, which tells what it cost where the true values are lost.
     """
 
     undo: Callable[[RowSample], RowSample] | None = None

@@ -154,12 +154,18 @@ def _retyped(facts: Facts, name: str) -> bool:
 
 def _try(facts: Facts, repair: Repair) -> Trial:
     fixed = repair.undo(facts.during)
-    remedy = Remedy(undo=repair.undo, exact=not repair.donors, again=repair.reenacted)
+    exact = not repair.donors and repair.share >= ALL_STRUCK
+    remedy = Remedy(undo=repair.undo, exact=exact, again=repair.reenacted)
     rows = touched(facts.during, fixed)
     if repair.donors and not rows.any():
         rows = repair.region.rows(facts.during)  # what can't be put back may be wrong in any of them
-    returned = repair.kind == STILL or all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     again = repair.reenacted if repair.donors else None
+    if again or (repair.share < ALL_STRUCK and not repair.donors):
+        # What was not undone, or in rows that were guessed, can't bring the feature back: how well the fault explains
+        # its change is known as a whole.
+        returned = repair.kind == STILL or repair.fit >= RETURNED
+    else:
+        returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     found = done_again(facts, again) if again else tried(facts, remedy)
     return Trial(repair, remedy, found, rows, returned)
 
@@ -169,9 +175,6 @@ def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name:
 
     Near is measured against the part of those rows that the repair changed, and against what chance would show.
     """
-    if repair.share < ALL_STRUCK and not repair.donors:
-        # Which rows were struck is a guess, row by row; how well their part explains the change is known as a whole.
-        return repair.fit >= RETURNED
     before, during = repair.region.in_scope(facts.before), repair.region.rows(facts.during)
     if not before.any() or not during.any():
         return True

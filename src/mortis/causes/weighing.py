@@ -159,7 +159,7 @@ def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
     result = f"with the faults put right, which explain {percent(explained.value)} of the drop: {one.result}"
     if exact or one.verdict != "supported":
         return replace(one, share=share, result=result)
-    result += "; the lost values were only replaced by those of like rows, which leaves a rest of its own"
+    result += "; the faults were put right by stand-ins, or in rows that were guessed, which leaves a rest of its own"
     return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], share=share, result=result)
 
 

@@ -60,6 +60,7 @@ NONE_IN_INCIDENT = (
     "no log line lies in the incident: nothing can be compared; app.log writes nothing in the incident, after {} lines "
     "in the baseline; none is told as gone"
 )
+LAID_OUT = "app.log: read as text, times as ISO 8601; "
 UNTIMED = "lines bear no time as the first ones of their file do and are not used: app.log"
 UNPARSED = "lines are not laid out like the first ones of their file and are not used: app.log"
 TIMELESS = "app.log: none of its first lines bears a time in a known form; its lines, {:,}, are unused"
@@ -200,7 +201,7 @@ LOGS = [
     log(
         "gzip cut short",
         gzip.compress(text_of(LINES))[:-3000],
-        gap="app.log: it is cut short; " + NONE_IN_INCIDENT.format(123),
+        gap=f"{LAID_OUT}app.log: it is cut short; " + NONE_IN_INCIDENT.format(123),
     ),
     log("binary", bytes(range(256)) * 50, gap=f"app.log: it holds binary data, no text; {NEITHER}"),
     log("UTF-16", "\n".join(LINES).encode("utf-16"), gap=f"app.log: it is UTF-16; save it as UTF-8; {NEITHER}"),
@@ -220,7 +221,7 @@ LOGS = [
     log(
         "mixed clocks",
         LINES[:480] + [f"{hour:%b %d %H:%M:%S} INFO ready" for hour in HOURS[480:]],
-        gap=f"480 of 960 {UNTIMED} (480, first line 481); {NONE_IN_INCIDENT.format(480)}",
+        gap=f"{LAID_OUT}480 of 960 {UNTIMED} (480, first line 481); {NONE_IN_INCIDENT.format(480)}",
     ),
     log(
         "dates that can't be",
@@ -262,7 +263,7 @@ LOGS = [
     log(
         "of another year",
         [line.replace("2024", "2023") for line in LINES],
-        gap=f"files without a line in the windows: 1, app.log (2023-01-01 to 2023-02-09T23:00:00Z); {NEITHER}",
+        gap=f"{LAID_OUT}files without a line in the windows: 1, app.log (2023-01-01 to 2023-02-09T23:00:00Z); {NEITHER}",
     ),
     Broken(
         "log: glob without a match",

@@ -68,29 +68,27 @@ def _inputs(facts: Facts, found: Decomposition) -> Outcome:
     """W1, with the population that grew where one did, else with the inputs that moved most."""
     verdict = _verdict(found.inputs, found)
     told = _told("rows moved to inputs that were harder, or rare, in the baseline", found.inputs, found)
-    grown = added_to(facts) if verdict in ("supported", "inconclusive") else None
-    if grown:
-        told += f"; rows where {grown.where} are {grown.times:.1f} times as many, the others as many as before"
-        parameters: dict[str, str | float] = {"times": round(grown.times, 1)}
-        return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, (grown.column,), parameters)
     features = moved_features(facts) if verdict != "refuted" else ()
-    if features:
+    grown = added_to(facts) if features else None
+    parameters: dict[str, str | float] = {}
+    if grown and grown.column == features[0]:
+        told += f"; rows where {grown.where} are {grown.times:.1f} times as many, the others as many as before"
+        features, parameters = (grown.column,), {"times": round(grown.times, 1)}
+    elif features:
         told += f"; the inputs that moved most are {', '.join(features)}"
-    return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, features=features)
+    return Outcome("W1", verdict, NAME, told, _confidence(found.inputs), found.inputs, features, parameters)
 
 
 def _relation(facts: Facts, found: Decomposition) -> Outcome:
     """W2, with where labels come out otherwise, as far as that can be told."""
     verdict = _verdict(found.relation, found)
     told = _told("like inputs fare worse than in the baseline", found.relation, found)
-    changed = relation(facts)
-    way = changed.best if changed and verdict != "refuted" else None
+    # Answers must be the model's own: what like inputs fare worse by has then to show in their labels.
+    changed = relation(facts) if verdict != "refuted" and why_not_replayed(facts) is None else None
+    if changed and not changed.best and verdict == "supported":
+        return plainly("W2", "inconclusive", NAME, f"{told}; but labels hang on inputs and scores as in the baseline")
+    way = changed.best if changed else None
     if changed is None or way is None or way.name not in PARTIAL:
-        if changed and not changed.best and verdict == "supported" and why_not_replayed(facts) is None:
-            # Answers are the model's own: what like inputs fare worse by has to show in their labels.
-            return plainly(
-                "W2", "inconclusive", NAME, f"{told}; but labels hang on inputs and scores as in the baseline"
-            )
         return Outcome("W2", verdict, NAME, told, _confidence(found.relation), found.relation)
     taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, changed.unmoved)))
     share = found.relation

@@ -263,7 +263,8 @@ LOGS = [
     log(
         "of another year",
         [line.replace("2024", "2023") for line in LINES],
-        gap=f"{LAID_OUT}files without a line in the windows: 1, app.log (2023-01-01 to 2023-02-09T23:00:00Z); {NEITHER}",
+        gap=f"{LAID_OUT}files without a line in the windows: 1, app.log (2023-01-01 to 2023-02-09T23:00:00Z); "
+        + NEITHER,
     ),
     Broken(
         "log: glob without a match",

@@ -73,7 +73,11 @@ def _as_onnx(pipeline: Any, columns: Columns) -> bytes:
         custom_conversion_functions={trees: _converted},
         custom_shape_calculators={trees: needed("skl2onnx.common._registration").get_shape_calculator(_ALIAS)},
     )
-    return bytes(made.SerializeToString())
+    # They come out of a set, in an order of its own each time.
+    imports = sorted((one.domain, one.version) for one in made.opset_import)
+    for one, (domain, version) in zip(made.opset_import, imports, strict=True):
+        one.domain, one.version = domain, version
+    return bytes(made.SerializeToString(deterministic=True))
 
 
 _ALIAS = "SklearnHistGradientBoostingRegressor"

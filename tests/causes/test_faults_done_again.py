@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mortis.causes.repairs import decide_repairs
+from mortis.causes.repairs import _try, decide_repairs
 from mortis.integrity.corruption import propose
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
     corrupted,
     facts_of,
+    repair_of,
     served,
 )
 
@@ -43,6 +46,21 @@ def test_one_value_in_place_of_all_makes_the_whole_fall(before, during, value, c
     assert list(found) == [cause]
     assert (found[cause].verdict, found[cause].features) == ("confirmed", ("load",))
     assert found[cause].share.value == pytest.approx(1, abs=0.2)
+
+
+def test_a_population_that_grew_is_no_value_in_place_of_others(rng, before):
+    """Rows of one region on top of as many others as ever: their look-alike, the region put in for others, is D1."""
+    grown = served(rng, 4000, window=INCIDENT, us=0.8)
+    many, same = replace(grown, rows=7000), replace(grown, rows=2000)
+    repair = propose_value()
+    assert "D1" not in named(before, many)
+    added = [one.added for one in (_try(facts_of(before, sample, repairs=[repair]), repair) for sample in (many, same))]
+    assert added == [True, False]
+
+
+def propose_value():
+    """The region us in place of others, as it would be fitted."""
+    return repair_of("sentinel", "region", lambda sample: sample, parameters={"value": "us"}, statement="region is us")
 
 
 def test_features_null_on_the_same_rows_are_a_join_without_a_partner(before, during, rng):

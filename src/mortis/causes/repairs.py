@@ -57,19 +57,25 @@ AS_WELL = 0.05  # within which two repairs fit alike, so that the one which know
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
 BEYOND_DOUBT = 0.9  # of a feature's change explained, and the corruption itself needs no further proof
 SOMETHING = 0.02  # of the fall: less has no consequence
+GROWN = 1.2  # times as many rows as before, at least, where a population grew
+ADDED_WITHIN = 0.75  # times as many other rows as before, at least, where none was changed
 CENTRE = 0.05  # of a feature's spread: a value so near its mean or median is what is put in for a missing one
 CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """A repair that was tried: what it takes back, or what the fault costs done again, and which rows it changes."""
+    """A repair that was tried: what it takes back, which rows it changes, and whether its feature came back by it.
+
+    `added` tells that rows with the value came on top of the others, which are as many as before: none was changed.
+    """
 
     repair: Repair
     remedy: Remedy
     found: Recovery
     rows: Bools
     returned: bool
+    added: bool = False
 
 
 def decide_repairs(facts: Facts) -> Iterable[Outcome]:
@@ -167,7 +173,26 @@ def _try(facts: Facts, repair: Repair) -> Trial:
     else:
         returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     found = done_again(facts, again) if again else tried(facts, remedy)
-    return Trial(repair, remedy, found, rows, returned)
+    return Trial(repair, remedy, found, rows, returned, _added(facts, repair))
+
+
+def _added(facts: Facts, repair: Repair) -> bool:
+    """Whether one value's rows came on top of the others: these as often as before, and more rows in all.
+
+    Where a value was put in place of others, there are fewer of these.
+    """
+    if repair.kind not in ("constant", "sentinel") or "value" not in repair.parameters:
+        return False
+    name, value = repair.features[0], repair.parameters["value"]
+    rates, others = [], []
+    for sample in (facts.before, facts.during):
+        seconds = float(np.ptp(sample.second)) if len(sample) else 0.0
+        if seconds <= 0:
+            return False
+        rates.append(sample.rows / seconds)
+        others.append(rates[-1] * float(np.mean(sample.features[name] != value)))
+    as_often = ADDED_WITHIN * others[0] <= others[1] <= others[0] / ADDED_WITHIN
+    return as_often and rates[1] >= GROWN * rates[0]
 
 
 def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
@@ -216,7 +241,7 @@ def _worth(one: Trial) -> float:
 
 
 def _recovers(one: Trial) -> bool:
-    return one.returned and _verdict(one) in ("confirmed", "supported")
+    return one.returned and not one.added and _verdict(one) in ("confirmed", "supported")
 
 
 def _verdict(one: Trial) -> CauseVerdict:
@@ -243,6 +268,9 @@ def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
     if verdict in ("confirmed", "supported") and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
+    elif verdict in ("confirmed", "supported") and one.added:
+        verdict = "inconclusive"
+        result += "; but other rows come as often as before, and more in all: a population may have grown"
     elif rival:
         verdict, result = "refuted", f"{result}; but another repair of the same rows fits better or takes back more"
     untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])

@@ -315,10 +315,12 @@ def line(one: Judged) -> str:
 def summary(judged: Sequence[Judged], *, tried: int) -> str:
     """How many of those that hurt are right."""
     right, placed = sum(one.right for one in judged), sum(one.in_place for one in judged)
+    unseen = sum(one.found.failure.verdict != "failure" for one in judged)
     seconds = [one.seconds for one in judged] or [0.0]
     return (
         f"accuracy fell by >= {HURTS:g} points in {len(judged)} of {tried}: cause, kind, features and parameter right "
-        f"in {right} ({right / max(1, len(judged)):.1%}), scope too in {placed}; "
+        f"in {right} ({right / max(1, len(judged)):.1%}), scope too in {placed}; in {unseen} the fall was no failure, or "
+        f"none that could be told from the baseline's own ways; "
         f"seconds: median {np.median(seconds):.2f}, most {max(seconds):.2f}"
     )
 

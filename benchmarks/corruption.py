@@ -319,8 +319,8 @@ def summary(judged: Sequence[Judged], *, tried: int) -> str:
     seconds = [one.seconds for one in judged] or [0.0]
     return (
         f"accuracy fell by >= {HURTS:g} points in {len(judged)} of {tried}: cause, kind, features and parameter right "
-        f"in {right} ({right / max(1, len(judged)):.1%}), scope too in {placed}; in {unseen} the fall was no failure, or "
-        f"none that could be told from the baseline's own ways; "
+        f"in {right} ({right / max(1, len(judged)):.1%}), scope too in {placed}; in {unseen} the fall was not told "
+        f"from the baseline's own ways; "
         f"seconds: median {np.median(seconds):.2f}, most {max(seconds):.2f}"
     )
 

@@ -224,7 +224,7 @@ def renew_demo() -> None:
             return
         with Browser(browser, Path(folder) / "profile") as window:
             for name, dark in (("report.png", False), ("report-dark.png", True)):
-                window.open(Path(folder) / "mortis-demo/report/postmortem.html", width=1280, height=1340, dark=dark)
+                window.open(Path(folder) / "mortis-demo/report/postmortem.html", width=1280, height=1240, dark=dark)
                 window.picture(ROOT / "docs" / "images" / name, whole=False)
 
 

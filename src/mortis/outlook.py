@@ -58,7 +58,7 @@ def next_actions(
 
 def _take_back(change: Change) -> Action:
     return Action(
-        f"Take back, or have mended by whoever made it: {change.summary}",
+        f"Take back, or have mended by whoever made it: {change.brief}",
         "mitigate",
         f"the change that fits ({change.id})",
         "the metric is back in the baseline's range after it",

@@ -5,6 +5,7 @@ Field names are the keys of `postmortem.json`; times are UTC; shares lie in 0..1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -266,6 +267,18 @@ class Change:
     scope: dict[str, str] = field(default_factory=dict)
     parts: tuple[ChangedPart, ...] = ()
     source: str = ""
+
+    @property
+    def brief(self) -> str:
+        """The summary without the commits and tags that a deploy took live.
+
+        >>> Change("events.3", "deploy", None, "roll out v2 [git.1a2b3c4: use metres]").brief
+        'roll out v2'
+        """
+        return _CARRIED.sub("", self.summary)
+
+
+_CARRIED = re.compile(r" \[git\d*\.\S+: .*\]$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ CLOCKS_DIFFER = timedelta(hours=1)
 _GIT = re.compile(r"git\d*\.(?P<name>.+)")
 _SHA = re.compile(r"[0-9a-f]{7,64}")
 _WORD = re.compile(r"[\w][\w./+-]*")
-_CARRIED = re.compile(r" \[git\d*\.\S+: .*\]$", re.DOTALL)  # what `_carrying` put there speaks for others
 _SHORTEST = 7
 _UNDONE = re.compile(r"\b(?:revert\w*|roll(?:s|ed|ing)?[ -]?back|undo(?:es|ne|ing)?|backs? out)\b", re.IGNORECASE)
 
@@ -141,7 +140,7 @@ def is_tag(one: Change) -> bool:
 
 def _words(one: Change) -> list[str]:
     """The words of a change that may name another: those of its own summary, and the commit that a tag is set on."""
-    said = [_CARRIED.sub("", one.summary), *(part.after or "" for part in one.parts if part.name == "commit")]
+    said = [one.brief, *(part.after or "" for part in one.parts if part.name == "commit")]
     return list(dict.fromkeys(word.rstrip(".") for text in said for word in _WORD.findall(text)))
 
 

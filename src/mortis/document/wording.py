@@ -136,7 +136,7 @@ def brought_by(postmortem: Postmortem, causes: Sequence[Cause]) -> list[str]:
     """The change that fits each cause best, once each, as its record tells of it."""
     known = {change.id: change for change in postmortem.changes}
     fitting = dict.fromkeys(cause.changes[0] for cause in causes if cause.changes and cause.changes[0] in known)
-    return [f"The change that fits: {known[id_].summary}, {moment(known[id_].time)} UTC." for id_ in fitting]
+    return [f"The change that fits: {known[id_].brief}, {moment(known[id_].time)} UTC." for id_ in fitting]
 
 
 def hypotheses(postmortem: Postmortem) -> tuple[Cause, ...]:

@@ -34,7 +34,7 @@ def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[N
 
 
 def next_actions(
-    failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action], changes: Sequence[Change] = ()
+    failure: Failure, slices: Sequence[Slice], remedies: Sequence[Action], changes: Sequence[Change]
 ) -> tuple[Action, ...]:
     """What to do on what is known: contain the slice that is hit, then the causes' remedies; without any, look on.
 

@@ -112,14 +112,11 @@ def since_when(postmortem: Clarified) -> Claim | None:
 
 
 def why(postmortem: Postmortem) -> Claim | None:
-    """The cause with how sure and why, or in plain words that it is unknown.
-
-    Where nothing failed, what made it seem so; None where nothing did.
-    """
-    failure = postmortem.failure
-    if failure.verdict == "no_failure" and not leading(postmortem):
+    """The cause with how sure and why, or in plain words that it is unknown; None where nothing failed."""
+    verdict = postmortem.failure.verdict
+    if verdict == "no_failure":
         return None
-    if failure.verdict == "cannot_tell" and not hypotheses(postmortem):
+    if verdict == "cannot_tell" and not hypotheses(postmortem):
         return Claim("Cause", "Not sought, as it is not certain that anything failed.")
     causes = leading(postmortem)
     if not causes:
@@ -128,8 +125,7 @@ def why(postmortem: Postmortem) -> Claim | None:
     details = [part for cause in causes for part in how_sure(cause, named=len(causes) > 1)]
     details += brought_by(postmortem, causes)
     ids = dict.fromkeys(id_ for cause in causes for id_ in cause.evidence_for)
-    title = "Why it seemed so" if failure.verdict == "no_failure" else "Cause" if len(causes) == 1 else "Causes"
-    return Claim(title, f"{text}.", tuple(details), tuple(ids))
+    return Claim("Cause" if len(causes) == 1 else "Causes", f"{text}.", tuple(details), tuple(ids))
 
 
 def brought_by(postmortem: Postmortem, causes: Sequence[Cause]) -> list[str]:

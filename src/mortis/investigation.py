@@ -21,7 +21,7 @@ from mortis.questions.changes import Changes, read_record, review_changes
 from mortis.questions.errors import Errors, analyse_errors
 from mortis.questions.failure import examine
 from mortis.questions.integrity import Integrity, check_integrity
-from mortis.questions.signals import Signals, analyse_signals, calls_of
+from mortis.questions.signals import Signals, analyse_signals, graph_of
 from mortis.records import (
     CaseSummary,
     Change,
@@ -84,7 +84,8 @@ def changes_of_case(case: Case, *, engine: str = "duckdb", watch: Watch = silent
     """Step 4 alone: the changes on record held against the failure and those who were hit; causes are not weighed."""
     with closing(open_engine(engine, watch=watch)) as running:
         known = examine(case, running, seed)[1]
-        calls, unknown = calls_of(case)
+        graph, unknown = graph_of(case)
+        calls = graph.calls if graph else ()
         found = review_changes(known, read_record(known), analyse_errors(known).analysis, (), calls)
         return replace(found, not_checked=(*found.not_checked, *unknown))
 

@@ -14,10 +14,9 @@ from mortis.records import Evidence, Failure, Input, LogTemplate, NotChecked, Si
 from mortis.signals.analysis import SignalsFound, find_signals
 from mortis.signals.graph import CallGraph, Candidate
 from mortis.signals.logs import LogsFound, log_templates
-from mortis.sources.graph import Calls, read_calls
+from mortis.sources.graph import Calls, CallsRead, read_calls
 from mortis.sources.logs import read_logs
 from mortis.sources.metrics import read_metrics
-from mortis.sources.tables import fingerprint, open_table
 
 METRICS = NotChecked(
     "system and model metrics before and during (step 2)",
@@ -71,8 +70,8 @@ def analyse_signals(known: Examined) -> Signals:
     case = known.case
     if known.failure.incident_window is None:
         return Signals()
-    calls, unknown = calls_of(case)
-    metrics, unmeasured = _metrics(known, calls)
+    graph, unknown = graph_of(case)
+    metrics, unmeasured = _metrics(known, graph)
     logs, unread = asked(LOGS, case.logs, lambda sources: _logs(known, sources))
     return Signals(
         signals=metrics.found.signals if metrics else None,
@@ -83,7 +82,7 @@ def analyse_signals(known: Examined) -> Signals:
             *(_of_logs(logs) if logs and logs.is_compared else ()),
         ),
         not_checked=(*unmeasured, *unknown, *unread, *(_one_sided(logs) if logs else ())),
-        calls=calls,
+        calls=graph.calls if graph else (),
         inputs=(*(metrics.inputs if metrics else ()), *(logs.inputs if logs else ())),
     )
 
@@ -105,7 +104,7 @@ def signals_of_metrics(
         raise InputProblem(
             f"--baseline {baseline} comes after --incident {incident}; what moved is held against what came before it"
         )
-    calls = read_calls(graph, root=Path(), key="--graph") if graph else ()
+    calls = read_calls(graph, root=Path(), key="--graph").calls if graph else ()
     span = Window(baseline.start, incident.end)
     read = read_metrics(MetricsSource(table=table), root=Path(), window=span, key="--metrics")
     found = find_signals(
@@ -123,12 +122,11 @@ def signals_of_metrics(
     return Signals(found.signals, found.candidates, evidence=evidence, calls=calls, inputs=measured.inputs)
 
 
-def calls_of(case: Case) -> tuple[Calls, Gaps]:
-    """Who calls whom, as the case's graph says; empty without one, and where it can't be read, which is a gap."""
+def graph_of(case: Case) -> tuple[CallsRead | None, Gaps]:
+    """Who calls whom, as the case's graph says; None without one, and where it can't be read, which is a gap."""
     if not case.graph:
-        return (), ()
-    calls, gaps = asked(GRAPH, case.graph, lambda stated: read_calls(stated, root=case.root))
-    return calls or (), gaps
+        return None, ()
+    return asked(GRAPH, case.graph, lambda stated: read_calls(stated, root=case.root))
 
 
 def compared(failure: Failure) -> tuple[Window, Window]:
@@ -144,7 +142,7 @@ def compared(failure: Failure) -> tuple[Window, Window]:
     return Window(failure.baseline_window.start, min(failure.baseline_window.end, start)), Window(start, incident.end)
 
 
-def _metrics(known: Examined, calls: Calls) -> tuple[_Measured | None, Gaps]:
+def _metrics(known: Examined, graph: CallsRead | None) -> tuple[_Measured | None, Gaps]:
     """The series that moved, with what was guessed and left out on reading them; None where none could be read."""
     baseline, incident = compared(known.failure)
     span, root = Window(baseline.start, incident.end), known.case.root
@@ -162,7 +160,7 @@ def _metrics(known: Examined, calls: Calls) -> tuple[_Measured | None, Gaps]:
             baseline=baseline,
             incident=incident,
             onset=known.failure.onset,
-            graph=CallGraph.of(calls) if calls else None,
+            graph=CallGraph.of(graph.calls) if graph else None,
         ),
     )
     gaps = (*unread, *failed)
@@ -170,15 +168,7 @@ def _metrics(known: Examined, calls: Calls) -> tuple[_Measured | None, Gaps]:
         return None, gaps
     notes = tuple(note for one in read for note in one.notes)
     inputs = tuple(one for source in read for one in source.inputs)
-    return _Measured(found, notes, (*inputs, *_graph_of(known.case, calls))), gaps
-
-
-def _graph_of(case: Case, calls: Calls) -> tuple[Input, ...]:
-    """The call graph as an input; none where it could not be read."""
-    if not case.graph or not calls:
-        return ()
-    table = open_table(case.graph, root=case.root, key="graph")
-    return (Input(table.name, len(calls), fingerprint(table), "graph"),)
+    return _Measured(found, notes, (*inputs, graph.input) if graph else inputs), gaps
 
 
 def _logs(known: Examined, sources: Sequence[LogsSource]) -> LogsFound:

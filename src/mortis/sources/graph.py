@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mortis.problems import InputProblem
+from mortis.records import Input
 from mortis.sources.metrics.sheets import Sheet, open_sheets
-from mortis.sources.tables import open_table
+from mortis.sources.tables import fingerprint, open_table
 
 CALLER = ("caller", "source", "from", "parent", "client")
 CALLEE = ("callee", "target", "to", "destination", "child", "server")
 Calls = tuple[tuple[str, str], ...]
 
 
-def read_calls(stated: str, *, root: Path, key: str = "graph") -> Calls:
-    """The (caller, callee) pairs of a table, each once, in order.
+@dataclass(frozen=True, slots=True)
+class CallsRead:
+    """The (caller, callee) pairs of a table, each once, in order; `input` is the table that was read."""
+
+    calls: Calls
+    input: Input
+
+
+def read_calls(stated: str, *, root: Path, key: str = "graph") -> CallsRead:
+    """The calls that a table states.
 
     A table has a column `caller` and a column `callee`; a matrix has a caller in each row's first cell, a callee in
     each further heading, and a number other than zero where the one calls the other. Raises InputProblem where it is
     neither.
     """
-    (sheet, *more) = open_sheets(open_table(stated, root=root, key=key), key=key)
+    table = open_table(stated, root=root, key=key)
+    (sheet, *more) = open_sheets(table, key=key)
     if more:
         raise InputProblem(f"{key}: {sheet.name} and {more[0].name} have different columns; hand over one table")
     pairs = _pairs(sheet) if _role(sheet, CALLER) is not None else _cells(sheet)
@@ -31,7 +42,7 @@ def read_calls(stated: str, *, root: Path, key: str = "graph") -> Calls:
             f"{key}: {sheet.name} holds no calls; hand over columns `caller` and `callee`, or a matrix of services; "
             f"columns there: {sheet.titles()}"
         )
-    return calls
+    return CallsRead(calls, Input(table.name, len(calls), fingerprint(table), "graph"))
 
 
 def _role(sheet: Sheet, known: Sequence[str]) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 from mortis.case import Case
@@ -67,29 +67,32 @@ class Examined:
 
 
 def asked(gap: NotChecked, source: Source | None, question: Callable[[Source], Answer]) -> tuple[Answer | None, Gaps]:
-    """The answer to a question about a source; a gap where the case names none, or it can't be used.
-
-    A source that is broken (InputProblem) costs its own answer and no other; where the case names what is not there
-    (CaseProblem), the work ends, as only its author can put it right.
-    """
-    if not source:
-        return None, (gap,)
-    try:
-        return answered(gap.what, lambda: question(source))
-    except CaseProblem:
-        raise
-    except InputProblem as problem:
-        return None, (NotChecked(gap.what, str(problem), MENDED),)
+    """The answer to a question about a source; a gap where the case names none, or it can't be used (see `tried`)."""
+    return tried(gap.what, partial(question, source)) if source else (None, (gap,))
 
 
 def each_asked(
     gap: NotChecked, sources: Sequence[Source], question: Callable[[int, Source], Answer]
 ) -> tuple[tuple[Answer, ...], Gaps]:
-    """The answers of those sources that can be used, and a gap for each of the others; see `asked`."""
+    """The answers of those sources that can be used, and a gap for each of the others (see `tried`)."""
     if not sources:
         return (), (gap,)
-    found = [asked(gap, (i, one), lambda stated: question(*stated)) for i, one in enumerate(sources)]
+    found = [tried(gap.what, partial(question, i, one)) for i, one in enumerate(sources)]
     return tuple(answer for answer, _ in found if answer is not None), tuple(one for _, gaps in found for one in gaps)
+
+
+def tried(what: str, read: Callable[[], Answer]) -> tuple[Answer | None, Gaps]:
+    """What comes of a source; a gap where it can't be used.
+
+    A source that is broken (InputProblem) costs its own answer and no other; where the case names what is not there
+    (CaseProblem), the work ends, as only its author can put it right.
+    """
+    try:
+        return answered(what, read)
+    except CaseProblem:
+        raise
+    except InputProblem as problem:
+        return None, (NotChecked(what, str(problem), MENDED),)
 
 
 def answered(what: str, question: Callable[[], Answer]) -> tuple[Answer | None, Gaps]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mortis.changes.review import period_of, review
 from mortis.changes.scopes import Served
-from mortis.questions.answering import Examined, Gaps, asked
+from mortis.questions.answering import Examined, Gaps, tried
 from mortis.records import Cause, Change, ErrorAnalysis, Evidence, Input, NotChecked
 from mortis.signals.graph import CallGraph
 from mortis.sources.changes import ChangesRead, read_changes
@@ -47,7 +47,7 @@ def read_record(known: Examined) -> Record:
     gaps: list[NotChecked] = []
 
     def attempt(read: Callable[[], tuple[Change, ...]]) -> tuple[Change, ...] | None:
-        found, unread = asked(CHANGES, read, lambda one: one())
+        found, unread = tried(CHANGES.what, read)
         gaps.extend(unread)
         return found
 

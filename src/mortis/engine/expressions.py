@@ -19,6 +19,7 @@ import ibis.expr.types as ir
 from mortis.engine.dataset import LABEL, LABEL_AGE, LATENCY, OUTCOMES, PREDICTION, SCORE, Condition, Dataset, Layout
 from mortis.profiles import NULL, OTHER, SKETCH_PLACES
 from mortis.records import Window
+from mortis.sources.times import PER_SECOND
 
 PREDICTIONS = "mortis_predictions"
 LABELS = "mortis_labels"
@@ -31,7 +32,6 @@ CALIBRATION_BINS = 10
 NAMED_CATEGORIES = 64
 EXACT = 2.0**53  # up to here a double holds every whole number
 MOST_VALUES = 2_000  # of a table that is read for itself: it has one bucket alone
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _ROLE_COLUMNS = {SCORE: "s", PREDICTION: "p", LABEL: "y", LATENCY: "latency", LABEL_AGE: "label_age"}
 
 
@@ -136,7 +136,7 @@ def seconds(column: ir.Value, unit: str, functions: Functions) -> ir.IntegerValu
     kind = column.type()
     if unit:
         whole = column if kind.is_integer() else column.floor().cast("int64")  # a cast alone rounds half a second up
-        return whole if unit == "s" else whole // _PER_SECOND[unit]
+        return whole if unit == "s" else whole // PER_SECOND[unit]
     if kind.is_string():
         column = column.cast(dt.Timestamp(timezone="UTC"))
     elif kind.is_date():
@@ -149,7 +149,7 @@ def inside(table: ir.Table, window: Window, unit: str) -> ir.BooleanValue:
     moment, ends = table.moment, [int(end.timestamp()) for end in (window.start, window.end)]
     kind = moment.type()
     if unit:
-        start, end = (ibis.literal(second * _PER_SECOND[unit]) for second in ends)
+        start, end = (ibis.literal(second * PER_SECOND[unit]) for second in ends)
     elif kind.is_timestamp():
         utc = dt.Timestamp(timezone="UTC" if kind.timezone else None)
         start, end = (ibis.literal(datetime.fromtimestamp(second, UTC), utc) for second in ends)

@@ -134,29 +134,30 @@ def read_git(source: str, context: ReadingContext) -> Iterator[Change]:
             f"{context.key}: {source} lies in a repository; its commits are those that touch {one_line(inside)}"
         )
     cut = _cut_short(repository)
-    if _has_commits(repository):
-        yield from _commits(repository, context, cut, only_here=bool(inside))
+    head = _head(repository)
+    if head:
+        yield from _commits(repository, context, cut, head, only_here=bool(inside))
     else:
-        context.record(_input(repository, 0))
+        context.record(_input(repository, 0, head))
         context.tell(f"{context.key}: {source} has no commits on the branch that is checked out")
     yield from _tags(repository, context)
 
 
-def _input(repository: Repository, commits: int) -> Input:
+def _input(repository: Repository, commits: int, head: str) -> Input:
     """The repository with its commits; where branch and tags stand tells it again, as each names its history."""
     heads = repository.run("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
     if commits:
-        heads = repository.run("rev-parse", "HEAD") + heads
+        heads = head + heads
     return Input(repository.stated, commits, f"sha256-git:{hashlib.sha256(heads.encode()).hexdigest()[:32]}", "changes")
 
 
-def _has_commits(repository: Repository) -> bool:
+def _head(repository: Repository) -> str:
+    """The line with the newest commit's hash; empty where there is none."""
     try:
-        repository.run("rev-parse", "--verify", "--quiet", "HEAD")
+        return repository.run("rev-parse", "--verify", "--quiet", "HEAD")
     except WorkProblem:
         # Git says no more than that: the branch is yet to be born.
-        return False
-    return True
+        return ""
 
 
 def _cut_short(repository: Repository) -> frozenset[str]:
@@ -171,12 +172,12 @@ def _cut_short(repository: Repository) -> frozenset[str]:
 
 
 def _commits(
-    repository: Repository, context: ReadingContext, cut: frozenset[str], *, only_here: bool
+    repository: Repository, context: ReadingContext, cut: frozenset[str], head: str, *, only_here: bool
 ) -> Iterator[Change]:
     paths = ("--", ".") if only_here else ("--",)
     walked = repository.run("rev-list", "--timestamp", f"--max-count={_MOST_WALKED}", "HEAD", *paths).splitlines()
     times = {sha: int(stamp) for stamp, sha in (line.split() for line in walked)}
-    context.record(_input(repository, len(times)))
+    context.record(_input(repository, len(times), head))
     # Clocks differ between machines: the whole history is asked, as an old commit may stand before a younger one.
     inside = sorted((sha for sha, at in times.items() if _within(at, context.around)), key=lambda sha: -times[sha])
     kept = inside[:MOST_COMMITS]
@@ -273,7 +274,7 @@ def _commit(
     told = one_line(one.subject) or "(no message)"
     if len(one.parents) > 1 and not told.lower().startswith("merge"):
         told = f"merge: {told}"
-    what = f"{len(files):,} file{'s' if len(files) != 1 else ''}" if known else "its files are not known"
+    what = counted(len(files), "file") if known else "its files are not known"
     return Change(
         id=id_,
         kind=", ".join(kinds) or "code",

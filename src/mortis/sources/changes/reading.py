@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mortis.case import BeforeAfter
-from mortis.problems import InputProblem, listed
+from mortis.problems import InputProblem, counted, listed
 from mortis.records import Change, ChangedPart, Input, Window
-from mortis.sources.changes.before_after import read_text
+from mortis.sources.changes.before_after import MOST_BYTES, read_text
 from mortis.sources.tables import fingerprint_of_files
 
 MOST_SIGNS = 1 << 20
@@ -62,19 +62,20 @@ def change_of_pair(
         return
     if source.at is None:
         context.tell(f"{context.key}: when {after} took effect is not stated; add `at: 2013-08-01T06:00:00Z`")
-    n = f"{len(parts):,} difference{'s' if len(parts) > 1 else ''}"
     named = listed((str(part) for part in parts), most=MOST_NAMED)
     file = after if before == after else f"{before} → {after}"
     found = f"{source.before} → {source.after}"
-    yield Change(context.name, kind, source.at, f"{file}: {n}: {named}", parts=tuple(parts), source=found)
+    summary = f"{file}: {counted(len(parts), 'difference')}: {named}"
+    yield Change(context.name, kind, source.at, summary, parts=tuple(parts), source=found)
 
 
 def record_pair(stated: BeforeAfter, context: ReadingContext) -> None:
-    """Record both files with their lines; those of a binary one are not counted."""
+    """Record both files with their lines; those of a binary one, or of one too large to be text, are not counted."""
     for name in (stated.before, stated.after):
         file = context.root / name
-        raw = file.read_bytes()
-        lines = 0 if b"\0" in raw else len(raw.splitlines())
+        with file.open("rb") as opened:
+            raw = opened.read(MOST_BYTES + 1)
+        lines = 0 if b"\0" in raw or len(raw) > MOST_BYTES else len(raw.splitlines())
         context.record(Input(name, lines, fingerprint_of_files([file]), "changes"))
 
 

@@ -284,13 +284,13 @@ def _ini(text: str, twice: Twice) -> Iterator[tuple[KeyPath, Value]]:
         return parser
 
     try:
-        parser = parsed(strict=False)
         try:
-            parsed(strict=True)
-        except configparser.DuplicateOptionError as error:
-            twice(f"{error.section}.{error.option} (line {error.lineno}, and maybe more)")
-        except configparser.DuplicateSectionError as error:
-            twice(f"[{error.section}] (line {error.lineno}, and maybe more)")
+            parser = parsed(strict=True)
+        except (configparser.DuplicateOptionError, configparser.DuplicateSectionError) as error:
+            parser = parsed(strict=False)
+            key = getattr(error, "option", "")
+            where = f"{error.section}.{key}" if key else f"[{error.section}]"
+            twice(f"{where} (line {error.lineno}, and maybe more)")
     except configparser.Error as error:
         raise _Unreadable(f"not INI: {error}") from None
     for section in parser.sections():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from mortis.problems import listed
+from mortis.problems import counted, listed
 from mortis.records import Change, ChangedPart
 from mortis.sources.changes.dependencies.packages import (
     SIZES,
@@ -266,15 +266,11 @@ def _remarks(before: PackageList, after: PackageList, untold: Mapping[str, int],
     if terms.alike and before.covers != after.covers:
         yield "only one of the files pins every package, so what the other doesn't name may have been there all along"
     if untold["alone"]:
-        yield f"{_counted(untold['alone'], 'package')} named by one of the two alone, and perhaps there all along"
+        yield f"{counted(untold['alone'], 'package')} named by one of the two alone, and perhaps there all along"
     if untold["undecided"]:
-        yield f"{_counted(untold['undecided'], 'constraint')} not written after PEP 440, and not compared with versions"
+        yield f"{counted(untold['undecided'], 'constraint')} not written after PEP 440, and not compared with versions"
     if untold["moved"]:
-        yield f"{_counted(untold['moved'], 'package')} with the same hashes from another place"
+        yield f"{counted(untold['moved'], 'package')} with the same hashes from another place"
     hashed = [any(one.hashes for one in each.packages) for each in (before, after)]
     if hashed[0] != hashed[1]:
         yield f"hashes stand only in the file {'before' if hashed[0] else 'after'} the change, and were not compared"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"

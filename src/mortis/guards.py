@@ -12,7 +12,7 @@ from mortis.causes.infrastructure import first_rows
 from mortis.causes.replay import nulls, replay
 from mortis.causes.scoring import errors_among
 from mortis.profiles import Floats
-from mortis.records import Cause, Guard
+from mortis.records import STANDING, Cause, Guard
 from mortis.rows import Column, RowSample, is_number
 
 DAY = 86400
@@ -47,7 +47,7 @@ def make_guards(causes: Iterable[Cause], facts: Facts) -> tuple[Guard, ...]:
     """
     made: list[Guard] = []
     for cause in causes:
-        if cause.verdict not in ("confirmed", "supported"):
+        if cause.verdict not in STANDING:
             continue
         for watched in _watched(cause, facts):
             number = 1 + sum(guard.id.startswith(f"{cause.id}-") for guard in made)

@@ -15,6 +15,8 @@ FailureVerdict = Literal["failure", "no_failure", "cannot_tell"]
 FailureKind = Literal["quality", "operational", "data"]
 Shape = Literal["abrupt", "gradual", "intermittent"]
 CauseVerdict = Literal["confirmed", "supported", "inconclusive", "refuted", "not_tested"]
+STANDING: tuple[CauseVerdict, ...] = ("confirmed", "supported")
+"""Verdicts by which a cause was at work, surely or probably."""
 Answer = Literal["cause", "several", "unknown", "no_failure"]
 EvidenceStatus = Literal["observed", "tested", "inferred", "reported"]
 ActionType = Literal["prevent", "detect", "mitigate", "repair", "process", "document"]

@@ -39,8 +39,8 @@ class RowSample:
     def __len__(self) -> int:
         return len(self.second)
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> RowSample:
-        """The rows for which `keep` holds."""
+    def where(self, keep: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> RowSample:
+        """The rows for which `keep` holds, or at its places in their order."""
         parts: dict[str, Any] = {
             name: getattr(self, name)[keep]
             for name in ("y", "p", "score", "second", "version", "outcome", "latency_ms", "ids")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mortis.causes.attribution import shapley
 from mortis.causes.catalogue import catalogue
 from mortis.causes.weighing import weigh
+from mortis.records import STANDING
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
     answered,
@@ -23,8 +24,6 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
     repair_of,
     served,
 )
-
-STANDING = ("confirmed", "supported")
 
 
 def hours(sample):

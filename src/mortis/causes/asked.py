@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from mortis.causes.departures import Departed, Settings, Way
-from mortis.causes.facts import percent
+from mortis.causes.facts import Ints, percent
 from mortis.causes.replay import answers
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, Texts, is_number
@@ -100,14 +100,13 @@ def _neighbours(departed: Departed, name: str, column: Column) -> Iterator[Alter
 
 def _shares(departed: Departed, tried: Sequence[Alteration], most: int) -> Floats:
     """Of the rows on which each alteration would show, the share (tried,) whose answers it gives back."""
-    places = departed.few(most)
-    rows = np.flatnonzero(departed.rows)[places]
+    places, rows = departed.few(most)
     given = asked(departed, rows, [{one.feature: one.values[rows]} for one in tried])
     found = departed.alike(given, departed.served[places]).mean(axis=1)
     return np.asarray(np.minimum(found / [one.expected for one in tried], 1.0), dtype=float)
 
 
-def asked(departed: Departed, rows: np.ndarray, otherwise: Sequence[Columns]) -> Floats:
+def asked(departed: Departed, rows: Ints, otherwise: Sequence[Columns]) -> Floats:
     """What the file gives to these rows with other values: (otherwise, rows)."""
     sample = departed.facts.during.where(rows)
     features = {
@@ -147,8 +146,7 @@ def _limit(departed: Departed, name: str, constant: float) -> str:
 def recoded(departed: Departed, settings: Settings) -> Way | None:  # noqa: ARG001  all ways are asked alike
     """Each value of a category, or of several, is read as another one, always the same."""
     values = _values_read(departed)
-    places = departed.few(SEARCHED)
-    rows = np.flatnonzero(departed.rows)[places]
+    places, rows = departed.few(SEARCHED)
     names = list(values)
     subsets = [(name,) for name in names] + ([tuple(names)] if len(names) > 1 else [])
     for chosen in subsets:
@@ -167,7 +165,7 @@ def recoded(departed: Departed, settings: Settings) -> Way | None:  # noqa: ARG0
 
 def _values_read(departed: Departed) -> dict[str, list[str]]:
     """The values of each category that the model reads."""
-    rows = np.flatnonzero(departed.rows)[departed.few(SEARCHED)]
+    _, rows = departed.few(SEARCHED)
     found = {}
     for name, column in departed.facts.before.features.items():
         values = Counter(one for one in column.tolist() if one is not None) if not is_number(column) else Counter()
@@ -180,7 +178,7 @@ def _values_read(departed: Departed) -> dict[str, list[str]]:
 
 
 def _codes(
-    departed: Departed, rows: np.ndarray, places: np.ndarray, names: Sequence[str], combined: Sequence[tuple[str, ...]]
+    departed: Departed, rows: Ints, places: Ints, names: Sequence[str], combined: Sequence[tuple[str, ...]]
 ) -> dict[tuple[str, str], str]:
     """For each value of these categories the one that most often gives the answers back."""
     otherwise = [
@@ -201,8 +199,7 @@ def _codes(
 
 def _by_codes(departed: Departed, codes: Codes) -> float:
     """The share of departed rows whose answers come back with these codes, of rows whose values they hold."""
-    places = departed.few(CHECKED)
-    rows = np.flatnonzero(departed.rows)[places]
+    places, rows = departed.few(CHECKED)
     columns: dict[str, Texts] = {}
     for name in dict.fromkeys(name for name, _ in codes):
         column = departed.facts.during.features[name][rows]
@@ -239,8 +236,7 @@ def coarse(departed: Departed, settings: Settings) -> Way | None:  # noqa: ARG00
 def _left(departed: Departed, numbers: Sequence[str], tried: Sequence[tuple[float, float, int]]) -> Floats:
     """The part (tried,) of the departures' squares that coarse numbers leave: (low end, high end, steps) of each."""
     before = departed.facts.before.features
-    places = departed.few(COMPARED)
-    rows = np.flatnonzero(departed.rows)[places]
+    places, rows = departed.few(COMPARED)
     sample = departed.facts.during.where(rows)
     every = sorted({*ENDS, *(1 - one for one in ENDS)})
     quantiles = {name: np.nanquantile(np.asarray(before[name], dtype=float), every) for name in numbers}

@@ -14,9 +14,8 @@ from mortis.causes.replay import remedied
 from mortis.causes.scoring import Bootstrap, outcomes_of
 from mortis.causes.trial import drawn, judged_with, shares_done_again
 from mortis.profiles import Floats
-from mortis.records import Interval
+from mortis.records import STANDING, Interval
 
-STANDING = ("confirmed", "supported")
 MOST_SHARED = 3  # each further cause doubles the number of times that rows are scored again
 
 Coalition = tuple[int, ...]

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mortis.causes.facts import Bools, Facts
+from mortis.causes.facts import Bools, Facts, Ints
 from mortis.causes.replay import answered, answers_in, replay
 from mortis.profiles import Floats
 from mortis.rows import RowSample, is_number
@@ -38,10 +38,11 @@ class Departed:
     near: float
     sampled: float
 
-    def few(self, most: int) -> Floats:
-        """Places (at most `most`,) among the departed rows, spread evenly over them."""
+    def few(self, most: int) -> tuple[Ints, Ints]:
+        """Places (at most `most`,) among the departed rows, spread evenly over them, and their rows in the incident."""
         k = len(self.served)
-        return np.unique(np.linspace(0, k - 1, min(most, k)).astype(np.int64))
+        places = np.unique(np.linspace(0, k - 1, min(most, k)).astype(np.int64))
+        return places, np.flatnonzero(self.rows)[places]
 
     def alike(self, one: Floats, other: Floats) -> Bools:
         """Whether answers are the same."""

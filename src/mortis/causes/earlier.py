@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mortis.causes.facts import Bools, Facts
+from mortis.causes.facts import Bools, Facts, Ints
 from mortis.profiles import Floats
 from mortis.rows import Column, OfflineRows, is_number
 
@@ -16,7 +17,6 @@ SURELY = 0.2  # of the rows, more than of rows as they should be: values that re
 MOSTLY = 0.98  # of the rows hold values that the feature has had before
 FOLLOWS = 0.5  # rank correlation with the true value of the row: more, and the value is worked out from it
 DAY = 86_400
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,15 @@ def _keys(*parts: Sequence[Column]) -> tuple[Ints, ...]:
     key = np.zeros(sum(len(part[0]) for part in parts), np.int64)
     for columns in zip(*parts, strict=True):
         both = np.concatenate(columns)
-        values = np.nan_to_num(both.astype(float), nan=-np.inf) if is_number(both) else both.astype(str)
-        code = np.unique(values, return_inverse=True)[1]
+        code = np.unique(comparable(both), return_inverse=True)[1]
         key = np.unique(key * (code.max() + 1) + code, return_inverse=True)[1]
     ends = np.cumsum([len(part[0]) for part in parts])[:-1]
     return tuple(np.split(key, ends))
+
+
+def comparable(column: Column) -> npt.NDArray[Any]:
+    """The values (n,) so that equal ones are equal and they can be sorted: null is a value of its own."""
+    return np.nan_to_num(np.asarray(column, dtype=float), nan=-np.inf) if is_number(column) else column.astype(str)
 
 
 def _age(keys: Ints, second: Ints, asked: Ints, now: Ints) -> Floats:

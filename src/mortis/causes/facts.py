@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mortis.integrity.skew import Parity
 
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 CONFIDENCE: Mapping[CauseVerdict, float] = {
     "confirmed": 0.95,
@@ -130,6 +131,11 @@ def plainly(id_: str, verdict: CauseVerdict, test: str, result: str) -> Outcome:
     0.05
     """
     return Outcome(id_, verdict, test, result, CONFIDENCE[verdict])
+
+
+def each_plainly(ids: Iterable[str], verdict: CauseVerdict, test: str, result: str) -> list[Outcome]:
+    """The same plain outcome of several causes that one test decides."""
+    return [plainly(id_, verdict, test, result) for id_ in ids]
 
 
 def percent(share: float, decimals: int = 0) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, percent, plainly
 from mortis.causes.inputs import APART, distance
 from mortis.causes.record import on_record, said
-from mortis.causes.relation import relation, with_labels
+from mortis.causes.relation import relation
 from mortis.causes.replay import nulls
-from mortis.causes.trial import drawn, says
+from mortis.causes.trial import says, with_usual_labels
 from mortis.intervals import newcombe
-from mortis.records import CauseVerdict, Rate
+from mortis.records import STANDING, CauseVerdict, Rate
 from mortis.rows import RowSample
 
 NAME = "rows just below the threshold against those further below"
@@ -56,9 +56,9 @@ def decide_gaming(facts: Facts) -> Iterable[Outcome]:
     if usual is None:
         yield plainly("W4", "inconclusive", NAME, f"{told}; too few rows have labels to tell what that is worth")
         return
-    taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, usual.unmoved)))
+    taken = with_usual_labels(facts, usual)
     record = on_record(facts, "product")
-    verdict: CauseVerdict = "supported" if taken.verdict in ("confirmed", "supported") else taken.verdict
+    verdict: CauseVerdict = "supported" if taken.verdict in STANDING else taken.verdict
     yield Outcome(
         "W4",
         verdict,

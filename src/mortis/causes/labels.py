@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.causes.facts import CONFIDENCE, Facts, Outcome, percent, plainly
+from mortis.causes.facts import CONFIDENCE, Facts, Outcome, each_plainly, percent, plainly
 from mortis.causes.record import on_record, said
-from mortis.causes.relation import PARTIAL, Place, Relation, Way, places_of, relation, with_labels
+from mortis.causes.relation import PARTIAL, Place, Relation, Way, places_of, relation
 from mortis.causes.replay import answered, nulls, replay, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.surface import surface_of
-from mortis.causes.trial import drawn, says
+from mortis.causes.trial import drawn, says, with_usual_labels
 from mortis.engine.dataset import LABEL_AGE
 from mortis.profiles import Floats
-from mortis.records import CauseVerdict, Window
+from mortis.records import STANDING, CauseVerdict, Window
 
 NAME = "labels against those that the baseline's relation to inputs and scores would give"
 NAME_SELECTIVE = "share of rows with a label by what was decided"
@@ -38,21 +38,21 @@ def decide_labels(facts: Facts) -> Iterable[Outcome]:
     found = None if why else relation(facts)
     if found is None:
         why = why or "labels and inputs of both windows are too few, or of a kind whose relation is not looked at"
-        yield from (plainly(id_, "not_tested", NAME, f"not tested, because {why}") for id_ in ("L1", "E1"))
+        yield from each_plainly(("L1", "E1"), "not_tested", NAME, f"not tested, because {why}")
         return
     way = found.best
     if way is None:
         result = f"labels hang on inputs and scores as in the baseline (n = {found.n:,})"
-        yield from (plainly(id_, "refuted", NAME, result) for id_ in ("L1", "E1"))
+        yield from each_plainly(("L1", "E1"), "refuted", NAME, result)
         return
     surface = surface_of(facts)
     if surface and surface.differs:
         result = (
             f"{_in_words(way, facts)}; but there is more to it than labels: inputs or the number of rows moved there"
         )
-        yield from (plainly(id_, "refuted", NAME, result) for id_ in ("L1", "E1"))
+        yield from each_plainly(("L1", "E1"), "refuted", NAME, result)
         return
-    taken = _taken_back(facts, found)
+    taken = with_usual_labels(facts, found)
     told = f"{_in_words(way, facts)}; with labels as in the baseline, {says(taken, facts.metric.name)}"
     broken, joined = _broken(facts, found, way), _misjoined(facts, found, way)
     yield _outcome("L1", broken, told, way, taken)
@@ -70,11 +70,6 @@ def _why_not(facts: Facts) -> str:
     return "" if share >= A_RULE else f"only {percent(share)} of the incident's answers are the model's own"
 
 
-def _taken_back(facts: Facts, found: Relation) -> Recovery:
-    """What labels as the baseline's relation has them would make of the metric."""
-    return drawn(facts).recovery(facts.judged(with_labels(facts.during, found.unmoved)))
-
-
 @dataclass(frozen=True, slots=True)
 class _Ruled:
     """A verdict on how labels broke, the name of the way, and why."""
@@ -90,9 +85,9 @@ _NO = _Ruled("refuted", CONFIDENCE["refuted"])
 
 def _outcome(id_: str, ruled: _Ruled, told: str, way: Way, taken: Recovery) -> Outcome:
     verdict, sure = ruled.verdict, ruled.confidence
-    if verdict in ("confirmed", "supported") and taken.verdict == "refuted":
+    if verdict in STANDING and taken.verdict == "refuted":
         verdict, sure = "refuted", CONFIDENCE["refuted"]
-    stands = verdict in ("confirmed", "supported")
+    stands = verdict in STANDING
     place = way.place
     return Outcome(
         id_,

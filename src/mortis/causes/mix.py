@@ -12,7 +12,7 @@ from mortis.causes.facts import Bools, Facts, Outcome, percent, plainly
 from mortis.causes.relation import relation
 from mortis.intervals import newcombe
 from mortis.profiles import Floats, Tally
-from mortis.records import CauseVerdict, Interval, Rate, Window
+from mortis.records import STANDING, CauseVerdict, Interval, Rate, Window
 
 DRAWS = 1000
 NAME = "split the rise exactly within and between segments"
@@ -77,7 +77,7 @@ def decide_mix(facts: Facts) -> Iterable[Outcome]:
     if grown:
         verdict = "inconclusive"
         result += f"; rows where {grown.where} came on top of the others, which are as many as before: see W1"
-    if verdict in ("confirmed", "supported"):
+    if verdict in STANDING:
         yield Outcome("E3", verdict, NAME, result, 0.9 if verdict == "confirmed" else 0.6, share, (best.column,))
     else:
         yield plainly("E3", verdict, NAME, result)

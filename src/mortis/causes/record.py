@@ -9,7 +9,7 @@ from mortis.causes.facts import Facts
 from mortis.changes.kinds import kinds_of
 from mortis.records import Change
 
-SHORTLY = timedelta(days=1)
+SHORTLY = timedelta(days=1)  # a change takes effect within it
 
 
 def on_record(facts: Facts, *kinds: str) -> Sequence[Change]:

@@ -19,7 +19,7 @@ from mortis.causes.stale import STILL, stale_repairs
 from mortis.causes.trial import done_again, says, says_again, tried
 from mortis.integrity.kinds.filling import usual
 from mortis.integrity.kinds.judge import ALL_STRUCK
-from mortis.records import CauseVerdict, iso
+from mortis.records import STANDING, CauseVerdict, iso
 from mortis.rows import RowSample, is_number
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _worth(one: Trial) -> float:
 
 
 def _recovers(one: Trial) -> bool:
-    return one.returned and not one.added and _verdict(one) in ("confirmed", "supported")
+    return one.returned and not one.added and _verdict(one) in STANDING
 
 
 def _verdict(one: Trial) -> CauseVerdict:
@@ -250,7 +250,7 @@ def _verdict(one: Trial) -> CauseVerdict:
     It is supported where it takes back little, but surely something.
     """
     verdict, share = one.found.verdict, one.found.share
-    if one.repair.fit < BEYOND_DOUBT or verdict in ("confirmed", "supported"):
+    if one.repair.fit < BEYOND_DOUBT or verdict in STANDING:
         return verdict
     return "supported" if share.low >= SOMETHING else verdict
 
@@ -265,10 +265,10 @@ def _rivals(one: Trial, other: Trial) -> bool:
 
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
     verdict, result = _verdict(one), f"{one.repair.statement}; {_said(one, facts.metric.name)}"
-    if verdict in ("confirmed", "supported") and not one.returned:
+    if verdict in STANDING and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
-    elif verdict in ("confirmed", "supported") and one.added:
+    elif verdict in STANDING and one.added:
         verdict = "inconclusive"
         result += "; but other rows come as often as before, and more in all: a population may have grown"
     elif rival:
@@ -284,7 +284,7 @@ def _said(one: Trial, metric: str) -> str:
     if one.repair.reenacted:
         return f"as the true values are lost, done again in the baseline's rows: {says_again(one.found, metric)}"
     told = f"with values of like rows in their place, {says(one.found, metric)}"
-    recovers = _verdict(one) in ("confirmed", "supported")
+    recovers = _verdict(one) in STANDING
     return told + ("; as the true values are lost, it may explain more" if recovers else "")
 
 

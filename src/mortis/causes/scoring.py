@@ -202,10 +202,15 @@ class Bootstrap:
 
     def draws(self, changed: Judged) -> tuple[float, Floats]:
         """The share of the fall that the changed rows take back: over all rows, and in each draw."""
-        after = float(changed.value(self.metric)[0])
+        return self._shares(*self._values(changed))
+
+    def _values(self, changed: Judged) -> tuple[float, Floats]:
+        """The metric of the changed rows: over all, and in each draw."""
+        return float(changed.value(self.metric)[0]), changed.value(self.metric, self.weights)
+
+    def _shares(self, after: float, drawn: Floats) -> tuple[float, Floats]:
         with np.errstate(divide="ignore", invalid="ignore"):
-            shares = (changed.value(self.metric, self.weights) - self.during_drawn) / self.falls
-            return float(np.divide(after - self.during, self.fall)), shares
+            return float(np.divide(after - self.during, self.fall)), (drawn - self.during_drawn) / self.falls
 
     def recovery(self, changed: Judged) -> Recovery:
         """What part of the fall the incident's rows take back where they are as in `changed`, in the same order.
@@ -214,17 +219,17 @@ class Bootstrap:
 
         Source: the paired bootstrap, Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 8.
         """
-        share = self.interval(*self.draws(changed))
-        gains = (changed.value(self.metric, self.weights) - self.during_drawn) * np.sign(self.fall)
+        after, drawn = self._values(changed)
+        gains = (drawn - self.during_drawn) * np.sign(self.fall)
         better = bool(np.mean(gains > 0) >= CLEAR and self._shown(LIKELY))
-        return Recovery(share, self.before, self.during, float(changed.value(self.metric)[0]), better)
+        return Recovery(self.interval(*self._shares(after, drawn)), self.before, self.during, after, better)
 
-    def draws_again(self, usual: Judged, struck: Judged, *, rng: np.random.Generator) -> tuple[float, Floats]:
+    def draws_again(self, usual: Judged, struck: Judged, weights: Floats) -> tuple[float, Floats]:
         """The share of the fall that baseline rows show once a fault is put into them: over all rows, and in each draw.
 
-        What a fault destroys nothing gives back; but it can be done again where the truth is at hand.
+        What a fault destroys nothing gives back; but it can be done again where the truth is at hand. `weights` are the
+        draws of the baseline's rows (draws, rows).
         """
-        weights = redrawn(len(usual.matrix), rng)
         before, after = (float(one.value(self.metric)[0]) for one in (usual, struck))
         old, new = (one.value(self.metric, weights) for one in (usual, struck))
         with np.errstate(divide="ignore", invalid="ignore"):

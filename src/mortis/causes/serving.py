@@ -10,13 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
 
 from mortis.causes.departures import LEAST_SHARE, Settings, Way, confined, departed, enough, lost_rows
-from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, each_plainly, percent, plainly
+from mortis.causes.record import SHORTLY
 from mortis.causes.replay import answers_in, replay, why_not_answered, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.trial import says, tried
@@ -26,10 +27,10 @@ from mortis.records import CauseVerdict, Change
 from mortis.sources.changes import TITLES
 
 NAME = "replay outside the serving environment, and what gives the answers back"
-IDS = ("M3", "M4", "P1", "P2", "P3", "H3", "H5")
+OF_ANSWERS = ("M4", "P1", "P2", "P3", "H3", "H5")
+IDS = ("M3", *OF_ANSWERS)  # M3 where the scale alone departs
 LIBRARIES = frozenset({"dependency", "environment", "hardware"})
 CODE = frozenset({"code", "deploy"})
-SHORTLY = timedelta(days=1)  # a change takes effect within it
 UNRECORDED = 0.5  # how sure a cause is that the record of changes would tell from others, were it there
 CLOSE = 0.1  # of the departures' squares left, where coarse inputs explain nearly all
 MACHINES = frozenset(
@@ -122,17 +123,17 @@ def decide_departures(facts: Facts) -> Iterable[Outcome]:
     """M4, P1, P2, P3, H3, H5, and M3 by another scale: answers that no version gives, though it gave the baseline's."""
     why = why_not_answered(facts)
     if why:
-        yield from (plainly(id_, "not_tested", NAME, f"not tested, because {why}") for id_ in IDS if id_ != "M3")
+        yield from each_plainly(OF_ANSWERS, "not_tested", NAME, f"not tested, because {why}")
         return
     lost, known = lost_rows(facts)
     share = float(lost.sum() / max(1, known.sum()))
     if not enough(lost, known):
         result = f"the model files give {percent(1 - share, 1)} of the incident's answers (n = {known.sum():,})"
-        yield from (plainly(id_, "refuted", NAME, result) for id_ in IDS if id_ != "M3")
+        yield from each_plainly(OF_ANSWERS, "refuted", NAME, result)
         return
     fallback = _fallback(facts, lost)
     if fallback:
-        yield from (plainly(id_, "refuted", NAME, fallback) for id_ in IDS if id_ != "M3")
+        yield from each_plainly(OF_ANSWERS, "refuted", NAME, fallback)
         return
     yield from _by_what_is_seen(facts, lost, share)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mortis.causes.facts import Bools, Facts, percent
+from mortis.causes.earlier import comparable
+from mortis.causes.facts import Bools, Facts, Ints, percent
 from mortis.causes.inputs import distance
-from mortis.integrity.kinds.repair import Ints, Reenactment, Region, Repair
+from mortis.integrity.kinds.repair import Reenactment, Region, Repair
 from mortis.rows import Column, RowSample, is_number
 
 STILL = "still"
@@ -71,8 +70,10 @@ def _held(facts: Facts, name: str) -> tuple[float, str] | None:
 
 def _equal_neighbours(sample: RowSample, name: str, by: str) -> tuple[float, float]:
     """The share of rows equal to the one before in time, of their group, and as many as chance would give."""
-    codes = np.unique(_plain(sample.features[name]), return_inverse=True)[1]
-    group = np.unique(_plain(sample.features[by]), return_inverse=True)[1] if by else np.zeros(len(sample), np.int64)
+    codes = np.unique(comparable(sample.features[name]), return_inverse=True)[1]
+    group = (
+        np.unique(comparable(sample.features[by]), return_inverse=True)[1] if by else np.zeros(len(sample), np.int64)
+    )
     order = np.lexsort((sample.second, group))
     same_group = group[order][1:] == group[order][:-1]
     seen = float((codes[order][1:] == codes[order][:-1])[same_group].mean()) if same_group.any() else 0.0
@@ -133,11 +134,7 @@ def _recurring(column: Column) -> Bools:
 
 def _top(column: Column) -> float:
     """The share of the commonest value."""
-    return float(np.unique(_plain(column), return_counts=True)[1].max() / max(1, len(column)))
-
-
-def _plain(column: Column) -> npt.NDArray[Any]:
-    return np.nan_to_num(np.asarray(column, dtype=float), nan=-np.inf) if is_number(column) else column.astype(str)
+    return float(np.unique(comparable(column), return_counts=True)[1].max() / max(1, len(column)))
 
 
 def _of_other_rows(facts: Facts, name: str, share: float) -> RowSample:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from mortis.causes.facts import CONFIDENCE, Facts, Outcome, plainly
+from mortis.causes.facts import CONFIDENCE, Facts, Outcome, each_plainly, plainly
 from mortis.causes.inputs import MOST_NAMED, distance
 from mortis.causes.record import on_record, said
-from mortis.causes.relation import Place, relation, with_labels
-from mortis.causes.trial import drawn, says
+from mortis.causes.relation import Place, relation
+from mortis.causes.trial import says, with_usual_labels
 from mortis.records import CauseVerdict
 from mortis.rows import RowSample
 
@@ -36,6 +37,7 @@ class Surface:
         return bool(self.moved) or self.grown >= GROWN
 
 
+@lru_cache(maxsize=1)  # the tests of labels ask it too
 def surface_of(facts: Facts) -> Surface | None:
     """The one value of a column to which a changed relation is confined; None where it isn't confined to one."""
     found = relation(facts)
@@ -68,25 +70,24 @@ def decide_surface(facts: Facts) -> Iterable[Outcome]:
     Where the rows there grew far beyond the others', somebody adds requests that nothing comes of (P4); where they
     didn't, and the inputs are others, people are asked in another way (W5). Supported at most.
     """
-    if facts.metric.kind != "quality" or relation(facts) is None:
-        for id_ in ("W5", "P4"):
-            yield plainly(id_, "not_tested", NAME, "not tested, because there are no labels whose relation can be told")
+    usual = relation(facts) if facts.metric.kind == "quality" else None
+    if usual is None:
+        why = "there are no labels whose relation can be told"
+        yield from each_plainly(("W5", "P4"), "not_tested", NAME, f"not tested, because {why}")
         return
     found = surface_of(facts)
     if found is None or not found.differs:
         where = f"where {found.place} labels differ and inputs don't" if found else "no one value of a column is hit"
-        yield from (plainly(id_, "refuted", NAME, f"{where}; n = {len(facts.during):,}") for id_ in ("W5", "P4"))
+        yield from each_plainly(("W5", "P4"), "refuted", NAME, f"{where}; n = {len(facts.during):,}")
         return
-    usual = relation(facts)
-    taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, usual.unmoved))) if usual else None
+    taken = with_usual_labels(facts, usual)
     id_ = "P4" if found.grown >= GROWN else "W5"
     told = f"labels come out otherwise where {found.place}, and not elsewhere"
     told += f"; rows there are {found.grown:.2f} times as many against the others as in the baseline"
     told += f"; {', '.join(found.moved)} moved there, and hardly elsewhere" if found.moved else ""
-    if taken:
-        told += f"; with labels as in the baseline, {says(taken, facts.metric.name)}"
+    told += f"; with labels as in the baseline, {says(taken, facts.metric.name)}"
     record = on_record(facts, "product", *(("deploy",) if id_ == "P4" else ()))
-    verdict: CauseVerdict = "refuted" if taken and taken.verdict == "refuted" else "supported"
+    verdict: CauseVerdict = "refuted" if taken.verdict == "refuted" else "supported"
     sure = CONFIDENCE["refuted"] if verdict == "refuted" else 0.85 if record else 0.7
     named = {"caller": found.place.value} if id_ == "P4" else {}
     yield Outcome(
@@ -95,7 +96,7 @@ def decide_surface(facts: Facts) -> Iterable[Outcome]:
         NAME,
         f"{told}; {said(record, 'product')}",
         sure,
-        taken.share if taken else None,
+        taken.share,
         features=found.moved if id_ == "W5" else (),
         parameters={**named, "share_of_rows": round(float(found.place.holds(facts.during).mean()), 3)},
         scope=str(found.place),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mortis.causes.facts import Facts, Remedy, bounded, percent
+from mortis.causes.relation import Relation, with_labels
 from mortis.causes.replay import reenacted, remedied, touched
-from mortis.causes.scoring import Bootstrap, Judged, Recovery
+from mortis.causes.scoring import Bootstrap, Judged, Recovery, redrawn
 from mortis.profiles import Floats
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def tried(facts: Facts, remedy: Remedy) -> Recovery:
     return drawn(facts).recovery(judged_with(facts, remedy))
 
 
+@lru_cache(maxsize=1)  # asked by each test of what became of labels
+def with_usual_labels(facts: Facts, found: Relation) -> Recovery:
+    """What labels as the baseline's relation has them would make of the metric."""
+    return drawn(facts).recovery(facts.judged(with_labels(facts.during, found.unmoved)))
+
+
 def done_again(facts: Facts, fault: Reenactment) -> Recovery:
     """What part of the fall comes of a fault once it is put into the baseline's rows."""
     return made_of(facts, facts.judged(fault.usual), facts.judged(reenacted(facts, fault.usual, fault.struck)))
@@ -35,7 +42,7 @@ def done_again(facts: Facts, fault: Reenactment) -> Recovery:
 
 def made_of(facts: Facts, usual: Judged, struck: Judged) -> Recovery:
     """What part of the fall it makes that baseline rows are judged as `struck` instead of as usual."""
-    share, draws = drawn(facts).draws_again(usual, struck, rng=facts.rng())
+    share, draws = drawn(facts).draws_again(usual, struck, _drawn_again(facts, len(usual.matrix)))
     before, after = (float(one.value(facts.metric)[0]) for one in (usual, struck))
     return Recovery(drawn(facts).interval(share, draws), before, drawn(facts).during, after)
 
@@ -49,7 +56,7 @@ def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[floa
             if column is not usual.features[name]:
                 struck = struck.with_feature(name, np.where(rows, column, struck.features[name]))
     again = facts.judged(reenacted(facts, usual, struck))
-    share, draws = drawn(facts).draws_again(facts.judged(usual), again, rng=facts.rng())
+    share, draws = drawn(facts).draws_again(facts.judged(usual), again, _drawn_again(facts, len(usual)))
     return share, draws
 
 
@@ -57,6 +64,11 @@ def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[floa
 def drawn(facts: Facts) -> Bootstrap:
     """The draws of both windows' rows that remedies are held against."""
     return Bootstrap.of(facts.metric, facts.judged(facts.before), facts.judged(facts.during), rng=facts.rng())
+
+
+@lru_cache(maxsize=1)  # every fault is put into the same rows
+def _drawn_again(facts: Facts, rows: int) -> Floats:
+    return redrawn(rows, facts.rng())
 
 
 def says(found: Recovery, metric: str) -> str:

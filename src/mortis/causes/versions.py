@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from mortis.causes.departures import FEWEST_ROWS, LEAST_SHARE, confined
-from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
+from mortis.causes.departures import LEAST_SHARE, confined, enough
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, each_plainly, percent, plainly
 from mortis.causes.proxies import proxy_of
 from mortis.causes.replay import Replay, answered, replay, why_no_threshold, why_not_replayed
 from mortis.causes.scoring import decision_threshold
 from mortis.causes.serving import on_another_scale
 from mortis.causes.trial import says, tried
 from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
+from mortis.records import STANDING
 from mortis.rows import RowSample, is_number
 
 
@@ -35,12 +36,12 @@ def decide_served_version(facts: Facts) -> Iterable[Outcome]:
     others = {version: equal & missed for version, equal in replayed.equal.items()}
     served = max(others, key=lambda version: int(others[version].sum()))
     wrong = others[served]
-    if wrong.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
+    if not enough(wrong, known):
         reproduced = float(replayed.reproduced()[known].mean())
-        enough = reproduced > 1 - LEAST_SHARE
+        nearly_all = reproduced > 1 - LEAST_SHARE
         result = f"the {which} version gives {percent(reproduced, 1)} of the incident's answers (n = {known.sum():,})"
-        rest = "" if enough else "; no other version at hand gives the rest"
-        yield plainly("M2", "refuted" if enough else "inconclusive", name, result + rest)
+        rest = "" if nearly_all else "; no other version at hand gives the rest"
+        yield plainly("M2", "refuted" if nearly_all else "inconclusive", name, result + rest)
         return
     yield _wrongly_served(facts, replayed, served, wrong, float(wrong.sum() / known.sum()), which)
 
@@ -92,18 +93,18 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
     before, during = shares_of_versions(facts.before), shares_of_versions(facts.during)
     if set(during) <= {""}:
         reason = "the log names no versions (predictions.version)"
-        yield from (plainly(id_, "not_tested", name, f"not tested, because {reason}") for id_ in ("M1", "M6"))
+        yield from each_plainly(("M1", "M6"), "not_tested", name, f"not tested, because {reason}")
         return
     new = max(during, key=lambda version: during[version] - before.get(version, 0.0), default="")
     if during.get(new, 0.0) - before.get(new, 0.0) < RISEN:
         result = "no version serves a larger share of rows than in the baseline"
-        yield from (plainly(id_, "refuted", name, result) for id_ in ("M1", "M6"))
+        yield from each_plainly(("M1", "M6"), "refuted", name, result)
         return
     began = f"{new} serves {percent(during[new])} of the rows ({percent(before.get(new, 0.0))} in the baseline)"
     registered = registered_version(facts)
     if registered and not same_version(new, registered):
         result = f"{began}, but the registry means {registered} to be served: see M2"
-        yield from (plainly(id_, "refuted", name, result) for id_ in ("M1", "M6"))
+        yield from each_plainly(("M1", "M6"), "refuted", name, result)
         return
     old = max((v for v in before if v != new), key=lambda version: before[version], default="")
     why = why_not_replayed(facts) or (
@@ -117,7 +118,7 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
     found, proxy = tried(facts, remedy), proxy_of(facts, new, old)
     told = f"{began}; scored by {old}, {says(found, facts.metric.name)}"
     named: dict[str, str | float] = {"version": new, "replaced": old}
-    if proxy is None or found.verdict not in ("confirmed", "supported"):
+    if proxy is None or found.verdict not in STANDING:
         yield Outcome(
             "M1", found.verdict, name, told, CONFIDENCE[found.verdict], found.share, parameters=named, remedy=remedy
         )
@@ -151,7 +152,7 @@ def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:
     p = np.asarray(sample.p, dtype=float)
     known = np.isfinite(p) & np.isfinite(sample.score)
     differ = known & ((sample.score >= facts.threshold) != (p == 1))
-    if differ.sum() < max(FEWEST_ROWS, LEAST_SHARE * known.sum()):
+    if not enough(differ, known):
         if not on_another_scale(facts):
             result = f"{differ.sum():,} of {known.sum():,} decisions depart from the baseline's rule, {rule}"
             yield plainly("M3", "refuted", name, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mortis.causes.attribution import STANDING, remainder, repaired_facts, scaled, share_out
+from mortis.causes.attribution import remainder, repaired_facts, scaled, share_out
 from mortis.causes.catalogue import catalogue
 from mortis.causes.facts import CONFIDENCE, Decider, Facts, Outcome, percent, plainly
 from mortis.causes.gaming import decide_gaming
@@ -24,6 +24,7 @@ from mortis.causes.unlogged import decide_unlogged
 from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import (
+    STANDING,
     Action,
     Answer,
     Cause,

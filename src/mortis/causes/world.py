@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.causes.facts import Bools, Facts, Outcome, bounded, plainly
+from mortis.causes.facts import Bools, Facts, Outcome, bounded, each_plainly, plainly
 from mortis.causes.inputs import moved_features
 from mortis.causes.mix import added_to
 from mortis.causes.propensity import auc, propensity
-from mortis.causes.relation import PARTIAL, relation, with_labels
+from mortis.causes.relation import PARTIAL, relation
 from mortis.causes.replay import why_not_replayed
 from mortis.causes.scoring import errors_among, redrawn
-from mortis.causes.trial import drawn, says
+from mortis.causes.trial import says, with_usual_labels
 from mortis.engine.dataset import OUTCOMES
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
@@ -49,16 +49,13 @@ class Decomposition:
 def decide_world(facts: Facts) -> Iterable[Outcome]:
     """W1 and W2: how much of the rise of the error rate is the inputs', and how much is the relation's."""
     if facts.metric.kind != "quality":
-        for id_ in ("W1", "W2"):
-            yield plainly(
-                id_, "not_tested", NAME, f"not tested, because {facts.metric.name} does not judge predictions"
-            )
+        why = f"{facts.metric.name} does not judge predictions"
+        yield from each_plainly(("W1", "W2"), "not_tested", NAME, f"not tested, because {why}")
         return
     found = decompose(facts, rng=facts.rng())
     if found is None:
-        reason = f"there are no features, no clear rise of errors, or fewer than {FEWEST_ROWS} rows in a window"
-        for id_ in ("W1", "W2"):
-            yield plainly(id_, "not_tested", NAME, f"not tested, because {reason}")
+        why = f"there are no features, no clear rise of errors, or fewer than {FEWEST_ROWS} rows in a window"
+        yield from each_plainly(("W1", "W2"), "not_tested", NAME, f"not tested, because {why}")
         return
     yield _inputs(facts, found)
     yield _relation(facts, found)
@@ -90,7 +87,7 @@ def _relation(facts: Facts, found: Decomposition) -> Outcome:
     way = changed.best if changed else None
     if changed is None or way is None or way.name not in PARTIAL:
         return Outcome("W2", verdict, NAME, told, _confidence(found.relation), found.relation)
-    taken = drawn(facts).recovery(facts.judged(with_labels(facts.during, changed.unmoved)))
+    taken = with_usual_labels(facts, changed)
     share = found.relation
     if found.area < ALIKE and _verdict(found.inputs, found) != "supported" and np.isfinite(taken.share.low):
         # Where inputs are those of the baseline, its relation holds for them, and tells more finely than weights do.

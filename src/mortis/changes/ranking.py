@@ -17,7 +17,7 @@ from mortis.changes.kinds import LINKS, Link, kinds_of
 from mortis.changes.ledger import order, put_together
 from mortis.changes.scopes import Reach, ScopeFit, Served, Where, hit_by_cause, is_telling, scope_fit
 from mortis.problems import listed
-from mortis.records import Cause, CauseVerdict, Change, Onset, Window
+from mortis.records import STANDING, Cause, CauseVerdict, Change, Onset, Window
 
 HALF_LIFE = timedelta(days=2)
 SHORTLY, DAY = timedelta(hours=1), timedelta(days=1)
@@ -31,7 +31,6 @@ EXPLAINED = 0.75  # of the drop, from which on little is left for a change that 
 
 # How far a cause's verdict says that it is the one. What was refuted, or never looked at, says nothing.
 BELIEF: Mapping[CauseVerdict, float] = {"confirmed": 1.0, "supported": 0.96, "inconclusive": 0.4, "not_tested": 0.4}
-STANDING: tuple[CauseVerdict, ...] = ("confirmed", "supported")
 _LEADING: tuple[CauseVerdict, ...] = (*STANDING, "inconclusive")
 _HARMLESS = frozenset({"docs", "tests"})
 _NAMING = ("version", "replaced", "library", "package", "key")

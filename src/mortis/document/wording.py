@@ -19,7 +19,7 @@ from mortis.document.figures import (
     percent,
     points,
 )
-from mortis.records import Cause, Evidence, Failure, Interval, NotChecked, Postmortem, Slice
+from mortis.records import STANDING, Cause, Evidence, Failure, Interval, NotChecked, Postmortem, Slice
 
 VERDICTS = {
     "confirmed": "confirmed",
@@ -144,7 +144,7 @@ def leading(postmortem: Postmortem) -> tuple[Cause, ...]:
     """The causes that the answer names: the first for one cause, all that stand for several, none for unknown."""
     if postmortem.answer not in ("cause", "several"):
         return ()
-    standing = tuple(c for c in hypotheses(postmortem) if c.verdict in ("confirmed", "supported"))
+    standing = tuple(c for c in hypotheses(postmortem) if c.verdict in STANDING)
     return standing[:1] if postmortem.answer == "cause" else standing[:4]
 
 

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from mortis.lab.truth import CaseTruth, PlantedTruth
+from mortis.records import STANDING
 
-NAMED = ("confirmed", "supported")
-CONSIDERED = (*NAMED, "inconclusive")
+CONSIDERED = (*STANDING, "inconclusive")
 NEAR = 0.05
 """A figure is right within this share of the true one."""
 
@@ -61,7 +61,7 @@ def judged(truth: CaseTruth, answered: Answered, *, seconds: float) -> Judged:
     A cause counts as named where it is confirmed or supported; a right one among the first three may also be
     inconclusive, as what was ruled out or not tested follows after.
     """
-    named = [one for one in answered["causes"] if one["verdict"] in NAMED]
+    named = [one for one in answered["causes"] if one["verdict"] in STANDING]
     fault, right = _met(truth, named)
     return Judged(
         truth.plot,
@@ -134,7 +134,7 @@ def _first(truth: CaseTruth, answered: Answered, named: Sequence[Answered]) -> b
 def _among(truth: CaseTruth, answered: Answered) -> bool:
     considered = [one["id"] for one in answered["causes"] if one["verdict"] in CONSIDERED][:3]
     if truth.answer in ("no_failure", "unknown"):
-        return not any(one["verdict"] in NAMED for one in answered["causes"])
+        return not any(one["verdict"] in STANDING for one in answered["causes"])
     return set(truth.causes) <= set(considered)
 
 

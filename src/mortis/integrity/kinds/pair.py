@@ -105,12 +105,7 @@ def _thin(sample: RowSample) -> RowSample:
     order = np.argsort(sample.second, kind="stable")
     if len(order) > MOST_ROWS:
         order = order[np.linspace(0, len(order) - 1, MOST_ROWS).astype(np.int64)]
-    return taken(sample, order)
-
-
-def taken(sample: RowSample, index: Ints) -> RowSample:
-    """The rows at these places, in this order."""
-    return sample.where(index)  # type: ignore[arg-type]  # NumPy takes places where it takes a mask
+    return sample.where(order)
 
 
 def _comparable(before: RowSample, after: RowSample, name: str) -> bool:

@@ -35,8 +35,7 @@ from injections import (  # type: ignore[import-not-found]  # it stands beside t
     flight_injections,
 )
 from mortis import Case, investigate
-from mortis.causes.repairs import CAUSE_OF_KIND
-from mortis.records import Cause, Postmortem
+from mortis.records import STANDING, Cause, Postmortem
 from mortis.rows import Column, RowSample, is_number
 from mortis.sources.models import Scorer, open_model
 
@@ -53,7 +52,6 @@ HOUR = 3600
 SEVERITIES = ("all", "segment", "part")
 HURTS = 2.0
 THRESHOLD = 0.5
-STANDING = ("confirmed", "supported")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -280,8 +278,7 @@ def struck_rows(
 def is_right(first: Cause, injection: Injection) -> bool:
     """Whether a cause stands and has the id, the kind, the features and the parameter of what was put in."""
     kind = str(first.parameters.get("kind", "duplication"))
-    ids = {CAUSE_OF_KIND.get(kind, "D7")} | ({"S3"} if kind == "remap" else set())
-    named = kind in injection.kinds and first.id in ids and set(first.features) == set(injection.features)
+    named = kind in injection.kinds and first.id in injection.ids and set(first.features) == set(injection.features)
     return first.verdict in STANDING and named and injection.right({"offset": 0.0, **first.parameters})
 
 

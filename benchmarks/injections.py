@@ -21,10 +21,12 @@ Told = Callable[[Mapping[str, str | float]], bool]
 class Injection:
     """A corruption put into one or more features of marked rows, and what a right answer says of it.
 
-    `kinds` are the names under which it may be proposed, `put` does it, `right` judges the parameters told.
+    `ids` are the causes of the catalogue that it is (several where its own words don't part them), `kinds` the names
+    under which it may be proposed, `put` does it, `right` judges the parameters told.
     """
 
     name: str
+    ids: tuple[str, ...]
     kinds: tuple[str, ...]
     features: tuple[str, ...]
     put: Put
@@ -62,6 +64,7 @@ def scaled(name: str, factor: float, offset: float = 0.0) -> Injection:
     near_factor, near_offset = near("factor", factor, 0.02), near("offset", offset, 0.05)
     return Injection(
         label,
+        ("D3",),
         ("sign",) if factor == -1 else ("unit",),
         (name,),
         changed(name, lambda v: v * factor + offset),
@@ -69,11 +72,12 @@ def scaled(name: str, factor: float, offset: float = 0.0) -> Injection:
     )
 
 
-def filled(name: str, value: float | str | None) -> Injection:
+def filled(name: str, value: float | str | None, *ids: str) -> Injection:
+    """One value for all, or null: lost and imputed values are D1, what stands for an error D2."""
     put = changed(name, lambda v: np.nan if value is None and is_number(v) else value)
     if value is None:
-        return Injection(f"{name} null", ("null",), (name,), put, anything)
-    return Injection(f"{name} = {value}", ("sentinel", "constant"), (name,), put, same("value", value))
+        return Injection(f"{name} null", ("D1",), ("null",), (name,), put, anything)
+    return Injection(f"{name} = {value}", ids, ("sentinel", "constant"), (name,), put, same("value", value))
 
 
 def defaulted(name: str, value: str) -> Injection:
@@ -82,13 +86,14 @@ def defaulted(name: str, value: str) -> Injection:
         column[rows & np.array([v is None for v in column])] = value
         return sample.with_feature(name, column)
 
-    return Injection(f"{name} null -> {value}", ("default",), (name,), put, same("value", value))
+    return Injection(f"{name} null -> {value}", ("D1",), ("default",), (name,), put, same("value", value))
 
 
 def clipped(name: str, bound: float, side: str) -> Injection:
     limit = np.minimum if side == "upper" else np.maximum
     return Injection(
         f"{name} clipped {side} {bound:g}",
+        ("S1",),
         ("clip",),
         (name,),
         changed(name, lambda v: limit(v, bound)),
@@ -98,13 +103,12 @@ def clipped(name: str, bound: float, side: str) -> Injection:
 
 def rounded(name: str, step: float) -> Injection:
     put = changed(name, lambda v: step * np.floor(v / step))
-    return Injection(f"{name} cut to {step:g}", ("rounding",), (name,), put, near("step", step))
+    return Injection(f"{name} cut to {step:g}", ("S1",), ("rounding",), (name,), put, near("step", step))
 
 
 def curved(name: str, function: str) -> Injection:
-    return Injection(
-        f"{name} {function}", ("transform",), (name,), changed(name, getattr(np, function)), same("function", function)
-    )
+    put = changed(name, getattr(np, function))
+    return Injection(f"{name} {function}", ("D3",), ("transform",), (name,), put, same("function", function))
 
 
 def swapped(one: str, other: str) -> Injection:
@@ -114,14 +118,14 @@ def swapped(one: str, other: str) -> Injection:
             other, np.where(rows, first, second)
         )
 
-    return Injection(f"{one} <-> {other}", ("swap",), (one, other), put, anything)
+    return Injection(f"{one} <-> {other}", ("S2",), ("swap",), (one, other), put, anything)
 
 
 def overwritten(name: str, source: str) -> Injection:
     def put(sample: RowSample, rows: Bools, _: np.random.Generator) -> RowSample:
         return sample.with_feature(name, np.where(rows, sample.features[source], sample.features[name]))
 
-    return Injection(f"{name} := {source}", ("overwritten",), (name,), put, same("by", source))
+    return Injection(f"{name} := {source}", ("S2",), ("overwritten",), (name,), put, same("by", source))
 
 
 def permuted(*names: str) -> Injection:
@@ -132,12 +136,12 @@ def permuted(*names: str) -> Injection:
             sample = sample.with_feature(name, sample.features[name][place])
         return sample
 
-    return Injection(f"{'+'.join(names)} permuted", ("permutation",), names, put, anything)
+    return Injection(f"{'+'.join(names)} permuted", ("D6",), ("permutation",), names, put, anything)
 
 
 def respelled(name: str, how: str, spelling: Callable[[str], str]) -> Injection:
     put = changed(name, lambda v: np.array([t if t is None else spelling(t) for t in v], dtype=object))
-    return Injection(f"{name} {how}", ("respelling",), (name,), put, same("how", how))
+    return Injection(f"{name} {how}", ("D4",), ("respelling",), (name,), put, same("how", how))
 
 
 def remapped(name: str, mapping: Mapping[Any, Any], label: str) -> Injection:
@@ -150,7 +154,7 @@ def remapped(name: str, mapping: Mapping[Any, Any], label: str) -> Injection:
         hits = sum(said.get(old, old) == new for old, new in truth.items())
         return bool(hits >= 0.75 * len(truth))
 
-    return Injection(f"{name} {label}", ("remap",), (name,), put, right)
+    return Injection(f"{name} {label}", ("D4", "S3"), ("remap",), (name,), put, right)
 
 
 def text_of(value: float | str) -> str:
@@ -160,7 +164,7 @@ def text_of(value: float | str) -> str:
 
 def turned(name: str, shift: float) -> Injection:
     put = changed(name, lambda v: (v + shift) % 24)
-    return Injection(f"{name} turned {shift:+g} h", ("timezone",), (name,), put, near("shift", shift))
+    return Injection(f"{name} turned {shift:+g} h", ("S4",), ("timezone",), (name,), put, near("shift", shift))
 
 
 def rotated(values: list[Any]) -> dict[Any, Any]:
@@ -180,7 +184,7 @@ def late(name: str, hours: float, group: str) -> Injection:
             column[members] = sample.features[name][members[place]]
         return sample.with_feature(name, np.where(rows, column, sample.features[name]))
 
-    return Injection(f"{name} {hours:g} h late", ("stale",), (name,), put, near("lag_hours", hours, 0.34))
+    return Injection(f"{name} {hours:g} h late", ("D5",), ("stale",), (name,), put, near("lag_hours", hours, 0.34))
 
 
 def frozen(name: str, group: str) -> Injection:
@@ -194,7 +198,7 @@ def frozen(name: str, group: str) -> Injection:
                 column[members] = column[members[0]]
         return sample.with_feature(name, column)
 
-    return Injection(f"{name} frozen by {group}", ("stale", "constant"), (name,), put, anything)
+    return Injection(f"{name} frozen by {group}", ("D5", "D1"), ("stale", "still", "constant"), (name,), put, anything)
 
 
 def retried(name: str, value: str) -> Injection:
@@ -205,7 +209,7 @@ def retried(name: str, value: str) -> Injection:
         places = np.sort(np.concatenate([np.arange(len(sample)), again, again]))
         return sample.where(places)  # NumPy takes places where it takes a mask
 
-    return Injection(f"{name} = {value} retried", ("duplication",), (), put, anything)
+    return Injection(f"{name} = {value} retried", ("D7",), ("duplication",), (), put, anything)
 
 
 def flight_injections() -> list[Injection]:
@@ -218,7 +222,10 @@ def flight_injections() -> list[Injection]:
         late("origin_delay", 24.0, "origin"),
         frozen("origin_delay", "origin"),
     ]
-    lost = [filled("dep_delay", None), filled("dep_delay", 0.0), filled("origin_delay", 0.0), filled("hour", 0.0)]
+    lost = [
+        filled("dep_delay", None),
+        *(filled(name, 0.0, "D1", "D2") for name in ("dep_delay", "origin_delay", "hour")),
+    ]
     bounds = [clipped("dep_delay", 0.0, "lower"), clipped("dep_delay", 10.0, "upper"), rounded("dep_delay", 30.0)]
     moved = [permuted("dep_delay"), permuted("origin_delay"), permuted("hour"), swapped("dep_delay", "origin_delay")]
     names = [respelled("carrier", "lower case", str.lower), swapped("seats", "plane_age"), swapped("dest", "carrier")]
@@ -244,14 +251,16 @@ def _adult_numbers() -> list[Injection]:
 
 def _adult_lost() -> list[Injection]:
     nulls = ("age", "marital", "education_num", "capital_gain", "relationship", "occupation")
-    values: tuple[tuple[str, float | str], ...] = (
-        *(("age", -1.0), ("age", 999.0), ("education_num", 0.0), ("capital_gain", 99999.0), ("hours", 40.0)),
-        *(("relationship", "Husband"), ("marital", "unknown"), ("capital_gain", 0.0)),
+    # 99999 stands for an error, but is also what the census itself puts for the highest gains.
+    errors = [filled("age", -1.0, "D2"), filled("age", 999.0, "D2"), filled("education_num", 0.0, "D2")]
+    imputed: tuple[tuple[str, float | str], ...] = (
+        *(("hours", 40.0), ("relationship", "Husband"), ("marital", "unknown"), ("capital_gain", 0.0)),
     )
     uppers = {"age": 35.0, "education_num": 9.0, "capital_gain": 3000.0, "hours": 35.0}
     return [
         *(filled(name, None) for name in nulls),
-        *(filled(name, value) for name, value in values),
+        *(*errors, filled("capital_gain", 99999.0, "D1", "D2")),
+        *(filled(name, value, "D1") for name, value in imputed),
         *(defaulted("occupation", "Exec-managerial"), defaulted("workclass", "Private")),
         *(clipped(name, bound, "upper") for name, bound in uppers.items()),
         *(clipped("age", 45.0, "lower"), rounded("age", 10.0), rounded("education_num", 5.0)),

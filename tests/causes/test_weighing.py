@@ -146,6 +146,18 @@ def test_two_faults_share_the_drop_and_are_several(rng):
     assert abs(weighed.unexplained.value) < 0.25
 
 
+def test_answers_that_went_to_other_requests_are_not_called_drift(rng):
+    """Like inputs fare worse, but by answers that no version gives them: the world is not to blame for these."""
+    before, clean = served(rng, 4000), served(rng, 4000, window=INCIDENT)
+    score = clean.score.copy()
+    score[::3] = np.roll(score[::3], 1)
+    during = answered(clean, score)
+    weighed = weigh(facts_of(before, during, profile=profile_of(before, during)))
+    drift = next(one for one in weighed.causes if one.id == "W2")
+    assert (weighed.answer, drift.verdict) == ("unknown", "inconclusive")
+    assert "are the model's own" in drift.test.result
+
+
 def test_drift_is_unknown_or_the_worlds_and_never_confirmed(rng):
     before, during = served(rng, 3000), served(rng, 3000, window=INCIDENT, turned=-0.5)
     weighed = weigh(facts_of(before, during, profile=profile_of(before, during)))

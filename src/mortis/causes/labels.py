@@ -10,7 +10,7 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Facts, Outcome, each_plainly, percent, plainly
 from mortis.causes.record import on_record, said
 from mortis.causes.relation import PARTIAL, Place, Relation, Way, places_of, relation
-from mortis.causes.replay import answered, nulls, replay, why_not_replayed
+from mortis.causes.replay import nulls, why_not_own
 from mortis.causes.scoring import Recovery
 from mortis.causes.surface import surface_of
 from mortis.causes.trial import drawn, says, with_usual_labels
@@ -63,11 +63,7 @@ def _why_not(facts: Facts) -> str:
     """Why a changed relation of labels would say nothing of labels; empty where it would."""
     if facts.metric.kind != "quality" or facts.failure.label_maturity is None:
         return f"{facts.metric.name} needs no labels"
-    if why_not_replayed(facts) is not None:
-        return ""
-    known = answered(facts, facts.during) & replay(facts, facts.during).at_hand()
-    share = float(replay(facts, facts.during).reproduced()[known].mean()) if known.any() else 1.0
-    return "" if share >= A_RULE else f"only {percent(share)} of the incident's answers are the model's own"
+    return why_not_own(facts)
 
 
 @dataclass(frozen=True, slots=True)

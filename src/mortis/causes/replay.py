@@ -15,6 +15,7 @@ from mortis.rows import Column, RowSample, Texts, is_number
 TOLERANCE = 1e-5
 MOST_DECIMALS = 6
 REPRODUCED = 0.9
+OWN = 0.97  # of the incident's answers must be the model's own, or more than inputs and outcomes may have changed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +120,20 @@ def why_not_answered(facts: Facts) -> str | None:
     if share < REPRODUCED:
         return f"the model files reproduce only {percent(share)} of the baseline's logged answers"
     return None
+
+
+@lru_cache(maxsize=1)
+def why_not_own(facts: Facts) -> str:
+    """Why the incident's answers say little of inputs and outcomes: too many are not those of the version logged.
+
+    Empty where they are, and where no file tells.
+    """
+    if why_not_replayed(facts) is not None:
+        return ""
+    replayed = replay(facts, facts.during)
+    known = answered(facts, facts.during) & replayed.at_hand()
+    share = float(replayed.reproduced()[known].mean()) if known.any() else 1.0
+    return "" if share >= OWN else f"only {percent(share)} of the incident's answers are the model's own"
 
 
 def _what_is_missing(facts: Facts) -> str | None:

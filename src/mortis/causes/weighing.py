@@ -16,7 +16,7 @@ from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
 from mortis.causes.offline import decide_two_paths
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
-from mortis.causes.replay import why_not_replayed
+from mortis.causes.replay import why_not_own, why_not_replayed
 from mortis.causes.season import decide_season
 from mortis.causes.serving import decide_departures
 from mortis.causes.surface import decide_surface
@@ -165,11 +165,15 @@ def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
 
 
 def _beside_untested_faults(facts: Facts, one: Outcome) -> Outcome:
-    """An outcome about the world, of no weight where a fault in the serving would look alike and was not tested."""
+    """An outcome about the world, of no weight where a fault untested, or one without a name, would look alike."""
     why = why_not_replayed(facts)
-    if why is None or one.verdict != "supported":
+    unnamed = why_not_own(facts)
+    if one.verdict != "supported" or (why is None and not unnamed):
         return one
-    result = f"{one.result}; but {why}, and a fault in data or serving would look the same: hand over `models`"
+    if unnamed:
+        result = f"{one.result}; but {unnamed}, and what made the others would look the same"
+    else:
+        result = f"{one.result}; but {why}, and a fault in data or serving would look the same: hand over `models`"
     return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=result)
 
 

@@ -58,6 +58,15 @@ def test_a_population_that_grew_is_no_value_in_place_of_others(rng, before):
     assert added == [True, False]
 
 
+def test_requests_that_came_on_top_are_no_values_of_other_rows(rng, before):
+    """A third of the rows mix the values of others: as many more in all, or in place of what was there."""
+    during = served(rng, 3000, window=INCIDENT)
+    repair = repair_of("permutation", "delay", lambda sample: sample, donors=True, share=1 / 3)
+    many, same = replace(during, rows=3000), replace(during, rows=2000)
+    added = [_try(facts_of(before, sample, repairs=[repair]), repair).added for sample in (many, same)]
+    assert added == [True, False]
+
+
 def propose_value():
     """The region us in place of others, as it would be fitted."""
     return repair_of("sentinel", "region", lambda sample: sample, parameters={"value": "us"}, statement="region is us")

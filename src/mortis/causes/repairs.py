@@ -13,6 +13,7 @@ from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plain
 from mortis.causes.inputs import APART, distance
 from mortis.causes.joins import NO_PARTNER, joined
 from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
+from mortis.causes.payloads import PAYLOAD, of_one_sender
 from mortis.causes.replay import touched, why_not_replayed
 from mortis.causes.scoring import Recovery
 from mortis.causes.stale import STILL, stale_repairs
@@ -48,6 +49,7 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     OTHERWISE: "S1",
     ANOTHER_DAY: "H4",
     NO_PARTNER: "D6",
+    PAYLOAD: "P4",
 }
 LOOKED_FOR = ("D1", "D2", "D3", "D4", "D8", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
@@ -89,7 +91,7 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     known = list(offline_repairs(facts))
     told = {name for one in known for name in one.features}
     still = [one for one in stale_repairs(facts) if not told & set(one.features)]
-    repairs = [*known, *still, *joined(list(reversed(fitted.values())), facts)]
+    repairs = [*known, *still, *of_one_sender(joined(list(reversed(fitted.values())), facts), facts)]
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
@@ -177,22 +179,29 @@ def _try(facts: Facts, repair: Repair) -> Trial:
 
 
 def _added(facts: Facts, repair: Repair) -> bool:
-    """Whether one value's rows came on top of the others: these as often as before, and more rows in all.
+    """Whether the rows thought struck came on top of the others: these as often as before, and more rows in all.
 
-    Where a value was put in place of others, there are fewer of these.
+    Where values were put in place of others, there are fewer of these.
     """
-    if repair.kind not in ("constant", "sentinel") or "value" not in repair.parameters:
+    samples, region = (facts.before, facts.during), repair.region
+    if any(len(sample) < 2 or np.ptp(sample.second) == 0 for sample in samples):
         return False
-    name, value = repair.features[0], repair.parameters["value"]
-    rates, others = [], []
-    for sample in (facts.before, facts.during):
-        seconds = float(np.ptp(sample.second)) if len(sample) else 0.0
-        if seconds <= 0:
-            return False
-        rates.append(sample.rows / seconds)
-        others.append(rates[-1] * float(np.mean(sample.features[name] != value)))
+    if repair.kind in ("constant", "sentinel") and "value" in repair.parameters:
+        name, value = repair.features[0], repair.parameters["value"]
+        rates = [_rate(sample, np.ones(len(sample), dtype=bool)) for sample in samples]
+        others = [_rate(sample, np.asarray(sample.features[name] != value)) for sample in samples]
+    elif repair.kind == "permutation" and repair.share < ALL_STRUCK:
+        rates = [_rate(sample, region.in_scope(sample)) for sample in samples]
+        others = [rates[0], rates[1] * (1 - repair.share)]
+    else:
+        return False
     as_often = ADDED_WITHIN * others[0] <= others[1] <= others[0] / ADDED_WITHIN
     return as_often and rates[1] >= GROWN * rates[0]
+
+
+def _rate(sample: RowSample, rows: Bools) -> float:
+    """How many of the window's rows are like the marked ones, per second."""
+    return sample.rows * float(rows.mean()) / float(np.ptp(sample.second))
 
 
 def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:

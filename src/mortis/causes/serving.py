@@ -17,6 +17,7 @@ import numpy as np
 
 from mortis.causes.departures import LEAST_SHARE, Settings, Way, confined, departed, enough, lost_rows
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, each_plainly, percent, plainly
+from mortis.causes.payloads import names_machines
 from mortis.causes.record import SHORTLY
 from mortis.causes.replay import answers_in, replay, why_not_answered, why_not_replayed
 from mortis.causes.scoring import Recovery
@@ -33,9 +34,6 @@ LIBRARIES = frozenset({"dependency", "environment", "hardware"})
 CODE = frozenset({"code", "deploy"})
 UNRECORDED = 0.5  # how sure a cause is that the record of changes would tell from others, were it there
 CLOSE = 0.1  # of the departures' squares left, where coarse inputs explain nearly all
-MACHINES = frozenset(
-    {"replica", "host", "hostname", "node", "machine", "instance", "server", "pod", "worker", "hardware", "gpu"}
-)
 _ACCELERATOR = re.compile(
     r"(?i)gpu|cuda|cudnn|tensorrt|onnx|openvino|driver|quanti|precision|\bint8\b|\bb?fp?16\b|\bcpu\b|compiler|\bxla\b"
 )
@@ -89,7 +87,7 @@ class _Seen:
 
     @property
     def one_machine(self) -> bool:
-        return self.where is not None and bool(set(re.split(r"[\W_]+", self.where[0].casefold())) & MACHINES)
+        return self.where is not None and names_machines(self.where[0])
 
     @property
     def cause(self) -> str:

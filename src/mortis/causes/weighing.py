@@ -93,7 +93,10 @@ def weigh(facts: Facts) -> Weighed:
     The shares of the causes that stand and what is unexplained sum to one.
     """
     integrity = share_out(facts, [outcome for decider, _ in DECIDERS for outcome in decider(facts)])
-    world = _mix_counts_once(list(_world(facts, integrity.outcomes, integrity.explained)))
+    named_already = {one.id for one in integrity.outcomes if one.verdict in STANDING}
+    world = _mix_counts_once(
+        [one for one in _world(facts, integrity.outcomes, integrity.explained) if one.id not in named_already]
+    )
     outcomes = (*integrity.outcomes, *world)
     ranked = sorted(
         outcomes, key=lambda one: (RANK[one.verdict], -(one.share.value if one.share else 0.0), -one.confidence)

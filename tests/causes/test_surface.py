@@ -69,15 +69,23 @@ def test_requests_added_by_one_caller_of_which_nothing_comes_are_the_callers(rng
     assert decided(decide_labels, before, rows)["E1"].verdict == "refuted"
 
 
-def lossy(rng, lost):
+def lossy(rng, lost, *, times=1):
+    """Rows of a window half as long as the baseline, `times` as many a day but for those that were lost."""
     rows = during(rng, 2 * N)
-    return rows.where(~lost(rows) | (rng.random(2 * N) < 0.1))
+    kept = rows.where(~lost(rows) | (rng.random(2 * N) < 0.1))
+    return replace(kept, rows=times * len(kept) // 4)
 
 
 def test_rows_missing_beyond_a_sharp_score_are_not_logged(rng):
     found = decided(decide_unlogged, served(rng, N), lossy(rng, lambda rows: rows.score >= 0.8), metric="recall")
     assert found["E4"].verdict == "supported"
     assert found["E4"].parameters["low"] == pytest.approx(0.8, abs=0.08)
+
+
+def test_rows_of_low_scores_that_grew_are_no_loss_of_the_others(rng):
+    grown = lossy(rng, lambda rows: rows.score >= 0.8, times=2)
+    found = decided(decide_unlogged, served(rng, N), grown, metric="recall")["E4"]
+    assert (found.verdict, "times as often as before" in found.result) == ("refuted", True)
 
 
 def test_scores_that_shift_without_an_edge_are_not_lost_rows(rng):

@@ -18,6 +18,7 @@ NAME = "difference in differences: one surface against the others"
 MOVED, TIMES = 0.07, 3.0  # how far an input moved there, and how many times as far as elsewhere
 GROWN = 1.3
 FEWEST = 100
+MOST = 0.5  # of the fall must be what labels there make, or more than that surface changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,10 @@ def decide_surface(facts: Facts) -> Iterable[Outcome]:
     told += f"; {', '.join(found.moved)} moved there, and hardly elsewhere" if found.moved else ""
     told += f"; with labels as in the baseline, {says(taken, facts.metric.name)}"
     record = on_record(facts, "product", *(("deploy",) if id_ == "P4" else ()))
-    verdict: CauseVerdict = "refuted" if taken.verdict == "refuted" else "supported"
-    sure = CONFIDENCE["refuted"] if verdict == "refuted" else 0.85 if record else 0.7
+    verdict: CauseVerdict = "supported" if taken.share.value >= MOST else "inconclusive"
+    if taken.verdict == "refuted":
+        verdict = "refuted"
+    sure = CONFIDENCE[verdict] if verdict != "supported" else 0.85 if record else 0.7
     named = {"caller": found.place.value} if id_ == "P4" else {}
     yield Outcome(
         id_,

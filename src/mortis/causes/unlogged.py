@@ -22,6 +22,7 @@ ENDS = np.arange(0.05, 0.96, 0.025)
 FEWEST = 60
 LOST = 0.7  # of the rows that should be there, against those beyond the edge
 CLEAR = 30.0  # nats that fewer rows beyond an edge must explain
+MORE = 1.3  # times as many rows beyond the edge as before: these grew, and the band lost nothing by that
 EVEN = 0.25  # how unevenly rows may be lost on one side of the edge: a shift of inputs has no edge
 _ROWS = re.compile(r"(?i)rows?|records?|events?|logged|written|loaded|ingest")
 _ASKED = re.compile(r"(?i)requests?|traffic|calls|qps|rps|throughput")
@@ -57,15 +58,19 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
             "E4", "refuted", NAME, f"no band of scores lost rows against the others (n = {len(facts.during):,})"
         )
         return
+    grown = _rate(facts.during, band) / _rate(facts.before, band)
+    if grown > MORE:
+        told = f"rows with a score {_edge(band)} are rarer against the others"
+        result = f"{told}, but these come {grown:.1f} times as often as before"
+        yield plainly("E4", "refuted", NAME, result)
+        return
     before = facts.before
     missing = band.holds(before) & (facts.rng().random(len(before)) > band.left)
     whole = facts.judged(before)
     found = made_of(facts, whole, whole.only(~missing))
     fewer, asked = _counted(facts)
-    edge = f"of {band.low:.4g} or more" if np.isfinite(band.low) else f"below {band.high:.4g}"
-    where = f" where {band.place}" if band.place.column else ""
     told = (
-        f"of the rows with a score {edge}{where}, {percent(band.left)} of those expected from the others are in the "
+        f"of the rows with a score {_edge(band)}, {percent(band.left)} of those expected from the others are in the "
         f"log, evenly up to the edge; left out of the baseline, {says_again(found, facts.metric.name)}"
     )
     if fewer:
@@ -84,6 +89,17 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
         parameters={name: round(end, 4) for name, end in (("low", band.low), ("high", band.high)) if np.isfinite(end)},
         scope=str(band.place),
     )
+
+
+def _edge(band: Band) -> str:
+    edge = f"of {band.low:.4g} or more" if np.isfinite(band.low) else f"below {band.high:.4g}"
+    return f"{edge} where {band.place}" if band.place.column else edge
+
+
+def _rate(sample: RowSample, band: Band) -> float:
+    """How many rows of the window lie beyond the band's edge in its place, per second."""
+    kept = band.place.holds(sample) & ~band.holds(sample)
+    return sample.rows * float(kept.mean()) / max(float(np.ptp(sample.second)), 1.0)
 
 
 def heights(sample: RowSample) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def moved(facts: Facts) -> Mapping[str, float]:
     return {name: distance(column, facts.during.features[name]) for name, column in facts.before.features.items()}
 
 
+@lru_cache(maxsize=2)  # asked of the facts, and of those with the faults put right
 def reliance(facts: Facts) -> Mapping[str, float]:
     """How much the model's answers hang on each feature, 1 for the strongest; empty where no model can be replayed.
 

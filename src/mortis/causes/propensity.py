@@ -43,11 +43,11 @@ def propensity(before: RowSample, after: RowSample, counts: Floats, *, rng: np.r
     for one in range(FOLDS):
         seen = rng.permutation(np.flatnonzero(fold != one))[:MOST_FITTED]
         beta, curve = logistic(x[seen], came[seen])
-        off = (came[seen] - _expit(x[seen] @ beta)).astype(np.float32)
+        off = (came[seen] - expit(x[seen] @ beta)).astype(np.float32)
         moved = ((counts[:, seen].astype(np.float32) - 1) * off) @ x[seen]
         shifted = beta[:, None] + np.linalg.solve(curve, moved.T).astype(np.float32)
-        chance[fold == one] = _expit(x[fold == one] @ beta)
-        drawn[:, fold == one] = _expit(x[fold == one] @ shifted).T
+        chance[fold == one] = expit(x[fold == one] @ beta)
+        drawn[:, fold == one] = expit(x[fold == one] @ shifted).T
     return Propensity(np.clip(chance, LEAST, 1 - LEAST), np.clip(drawn, LEAST, 1 - LEAST))
 
 
@@ -56,9 +56,14 @@ def one_hot(before: RowSample, after: RowSample) -> npt.NDArray[np.float32]:
     blocks = [np.ones((len(before) + len(after), 1), dtype=np.float32)]
     for name in before.features:
         column = np.concatenate([before.features[name], after.features[name]])
-        codes = _number_codes(column) if is_number(column) else _text_codes(column)
+        codes = codes_of(column)
         blocks.append((codes[:, None] == np.unique(codes)[1:]).astype(np.float32))
     return np.column_stack(blocks)
+
+
+def codes_of(column: Column) -> Ints:
+    """Whole numbers (n,) in place of values: quantile bins of numbers, the commonest texts, null apart."""
+    return _number_codes(column) if is_number(column) else _text_codes(column)
 
 
 def _number_codes(column: Column) -> Ints:
@@ -86,7 +91,7 @@ def logistic(x: npt.NDArray[np.float32], y: Floats, *, steps: int = 12) -> tuple
     penalty = np.full(x.shape[1], RIDGE)
     penalty[0] = 1e-6
     for _ in range(steps):
-        p = _expit(x @ beta.astype(np.float32))
+        p = expit(x @ beta.astype(np.float32))
         slope = x.T @ (y - p).astype(np.float32) - penalty * beta
         curve = (x * (p * (1 - p)).astype(np.float32)[:, None]).T @ x + np.diag(penalty)
         step = np.linalg.solve(curve, slope)
@@ -96,7 +101,8 @@ def logistic(x: npt.NDArray[np.float32], y: Floats, *, steps: int = 12) -> tuple
     return beta.astype(np.float32), curve
 
 
-def _expit(z: npt.NDArray[np.float32]) -> Floats:
+def expit(z: npt.NDArray[np.float32]) -> Floats:
+    """Chances (n,) of log odds."""
     chance: Floats = 1 / (1 + np.exp(-np.clip(z.astype(float), -30, 30)))
     return chance
 

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mortis.causes.facts import Bools, Facts
-from mortis.causes.propensity import logistic, one_hot
+from mortis.causes.propensity import MOST_FITTED, expit, logistic, one_hot
 from mortis.causes.replay import nulls
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
 
 FEWEST_ROWS = 300
-MOST_FITTED = 6_000
 MOST_VALUES = 12
 FEWEST_OF_VALUE = 0.02
 ENDS = np.arange(0.1, 0.95, 0.05)
@@ -120,7 +119,7 @@ def relation(facts: Facts) -> Relation | None:
     """
     if facts.task not in ("binary", "regression") or not facts.before.features:
         return None
-    old, new = (_labelled(sample) for sample in (facts.before, facts.during))
+    old, new = (labelled(sample) for sample in (facts.before, facts.during))
     if min(old.sum(), new.sum()) < FEWEST_ROWS:
         return None
     before, during = facts.before.where(old), facts.during.where(new)
@@ -138,7 +137,8 @@ def relation(facts: Facts) -> Relation | None:
     return Relation(ways, unmoved, CLEAR + float(np.log(len(places))), len(during))
 
 
-def _labelled(sample: RowSample) -> Bools:
+def labelled(sample: RowSample) -> Bools:
+    """Which rows (n,) have a label, and an answer to hold it against."""
     known = ~nulls(sample.y) & ~nulls(sample.p)
     return known & np.isfinite(sample.score) if np.isfinite(sample.score).any() else known
 
@@ -221,19 +221,23 @@ def _chances(before: RowSample, during: RowSample, rng: np.random.Generator) -> 
     x = one_hot(before, during)
     scores = np.concatenate([before.score, during.score])
     if np.isfinite(scores).all():
-        level = _level(scores)
-        x = np.column_stack([x, level, np.minimum(level, 0)]).astype(np.float32)
+        height = level(scores, scores)
+        x = np.column_stack([x, height, np.minimum(height, 0)]).astype(np.float32)
     seen = rng.permutation(len(before))[:MOST_FITTED]
     beta, _ = logistic(x[seen], np.asarray(before.y, dtype=float)[seen])
-    return np.asarray(1 / (1 + np.exp(-np.clip((x[len(before) :] @ beta).astype(float), -30, 30))))
+    return expit(x[len(before) :] @ beta)
 
 
-def _level(scores: Floats) -> Floats:
-    """Scores on a scale on which chances are about straight: logits of what lies in 0..1; of median 0 and spread 1."""
-    if scores.min() >= 0 and scores.max() <= 1:
-        sure = np.clip(scores, LEAST, 1 - LEAST)
-        scores = np.log(sure / (1 - sure))
-    return np.asarray((scores - np.median(scores)) / max(float(scores.std()), 1e-9))
+def level(scores: Floats, like: Floats) -> Floats:
+    """Scores (n,) on a scale on which chances are about straight: logits of what lies in 0..1.
+
+    The scale is that of scores `like` these, which have median 0 and spread 1 on it.
+    """
+    if like.min() >= 0 and like.max() <= 1:
+        scores, like = (
+            np.log(sure / (1 - sure)) for sure in (np.clip(one, LEAST, 1 - LEAST) for one in (scores, like))
+        )
+    return np.asarray((scores - np.median(like)) / max(float(like.std()), 1e-9))
 
 
 def _figures(before: RowSample, during: RowSample, rng: np.random.Generator) -> _Usual:

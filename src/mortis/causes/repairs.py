@@ -12,6 +12,7 @@ import numpy as np
 from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
 from mortis.causes.inputs import APART, distance
 from mortis.causes.joins import NO_PARTNER, joined
+from mortis.causes.meaningless import OTHER_CODES, OTHER_ROWS, meaningless_repairs
 from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
 from mortis.causes.payloads import PAYLOAD, of_one_sender
 from mortis.causes.replay import touched, why_not_replayed
@@ -50,14 +51,19 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     ANOTHER_DAY: "H4",
     NO_PARTNER: "D6",
     PAYLOAD: "P4",
+    OTHER_CODES: "M5",
+    OTHER_ROWS: "D6",
 }
 LOOKED_FOR = ("D1", "D2", "D3", "D4", "D8", "S2", "S3", "S4")
+TOLD_BY_LABELS = (OTHER_CODES, OTHER_ROWS)  # a world in which a feature matters no more would look the same
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
 SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
 SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
 AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
 RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
 BEYOND_DOUBT = 0.9  # of a feature's change explained, and the corruption itself needs no further proof
+MOST = 0.7  # of the fall explained, and no feature is looked for that means nothing any more
+AS_MUCH = 0.8  # of what a repair recovers
 SOMETHING = 0.02  # of the fall: less has no consequence
 GROWN = 1.2  # times as many rows as before, at least, where a population grew
 ADDED_WITHIN = 0.75  # times as many other rows as before, at least, where none was changed
@@ -70,6 +76,7 @@ class Trial:
     """A repair that was tried: what it takes back, which rows it changes, and whether its feature came back by it.
 
     `added` tells that rows with the value came on top of the others, which are as many as before: none was changed.
+    `anyones` tells that the values put right do no better than the same ones handed out anew among the rows.
     """
 
     repair: Repair
@@ -78,6 +85,7 @@ class Trial:
     rows: Bools
     returned: bool
     added: bool = False
+    anyones: bool = False
 
 
 def decide_repairs(facts: Facts) -> Iterable[Outcome]:
@@ -97,6 +105,8 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
         yield from (_untested(one, facts, why) for one in repairs)
     else:
         trials = [_try(facts, one) for one in repairs]
+        if not any(_recovers(one) and _worth(one) >= MOST for one in trials):
+            trials += [_try(facts, one) for one in meaningless_repairs(facts)]
         standing = _standing(trials)
         named = {(cause_of(one.repair, facts), one.repair.features) for one in standing if _recovers(one)}
         for one in trials:
@@ -175,7 +185,25 @@ def _try(facts: Facts, repair: Repair) -> Trial:
     else:
         returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
     found = done_again(facts, again) if again else tried(facts, remedy)
-    return Trial(repair, remedy, found, rows, returned, _added(facts, repair))
+    anyones = not again and repair.fit < BEYOND_DOUBT and _anyones(facts, repair, fixed, rows, found)
+    return Trial(repair, remedy, found, rows, returned, _added(facts, repair), anyones)
+
+
+def _anyones(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, found: Recovery) -> bool:
+    """Whether a repair that fits so-so recovers as much with its values handed out anew among the rows that it changes.
+
+    Then they are not known to be the true ones: any usual value would do.
+    """
+    if found.verdict not in STANDING:
+        return False
+    order, places = facts.rng(), np.flatnonzero(rows)
+    shuffled = fixed
+    for name in repair.features:
+        column = fixed.features[name].copy()
+        column[places] = column[order.permutation(places)]
+        shuffled = shuffled.with_feature(name, column)
+    by_lot = tried(facts, Remedy(undo=lambda _: shuffled))
+    return by_lot.share.value >= AS_MUCH * found.share.value
 
 
 def _added(facts: Facts, repair: Repair) -> bool:
@@ -250,15 +278,17 @@ def _worth(one: Trial) -> float:
 
 
 def _recovers(one: Trial) -> bool:
-    return one.returned and not one.added and _verdict(one) in STANDING
+    return one.returned and not one.added and not one.anyones and _verdict(one) in STANDING
 
 
 def _verdict(one: Trial) -> CauseVerdict:
     """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
 
-    It is supported where it takes back little, but surely something.
+    It is supported where it takes back little, but surely something. At most so is what labels alone tell.
     """
     verdict, share = one.found.verdict, one.found.share
+    if one.repair.kind in TOLD_BY_LABELS and verdict == "confirmed":
+        return "supported"
     if one.repair.fit < BEYOND_DOUBT or verdict in STANDING:
         return verdict
     return "supported" if share.low >= SOMETHING else verdict
@@ -280,6 +310,9 @@ def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
     elif verdict in STANDING and one.added:
         verdict = "inconclusive"
         result += "; but other rows come as often as before, and more in all: a population may have grown"
+    elif verdict in STANDING and one.anyones:
+        verdict = "inconclusive"
+        result += "; but the same values handed out anew among those rows take back about as much"
     elif rival:
         verdict, result = "refuted", f"{result}; but another repair of the same rows fits better or takes back more"
     untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])

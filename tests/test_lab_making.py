@@ -208,6 +208,12 @@ class TestMetrics:
     def test_of_predictions(self, metric, oracle):
         assert measured(self.traffic(), BASES["credit"], metric) == pytest.approx(oracle(self.y, self.score >= 0.5))
 
+    @pytest.mark.parametrize(("metric", "found"), [("f1", 0.0), ("recall", 0.0), ("precision", np.nan)])
+    def test_where_nothing_was_called_positive(self, metric, found):
+        """F1 is 0 where there were positives to find: a case in which all are missed is a failure like others."""
+        silent = replace(self.traffic(), prediction=np.zeros(len(self.y)))
+        assert measured(silent, BASES["credit"], metric) == pytest.approx(found, nan_ok=True)
+
     def test_of_rankings(self):
         base = replace(BASES["credit"], group="query")
         query = np.repeat(np.arange(50), 10).astype(str).astype(object)

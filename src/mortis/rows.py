@@ -58,6 +58,14 @@ def is_number(column: Column) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TrainingRows:
+    """Rows that a model learned from, at most so many: the log's features that the table has, and the labels (n,)."""
+
+    features: Mapping[str, Column]
+    y: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class OfflineRows:
     """What the training pipeline computes for a sample's rows, in their order; `found` tells which rows it knows.
 

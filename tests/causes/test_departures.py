@@ -10,9 +10,10 @@ import pytest
 
 from mortis.causes.asked import stepped
 from mortis.causes.departures import confined
+from mortis.causes.promotion import decide_promotion
 from mortis.causes.proxies import proxy_of
 from mortis.causes.serving import decide_departures
-from mortis.causes.versions import decide_decision_rule, decide_promotion
+from mortis.causes.versions import decide_decision_rule
 from mortis.records import Change, ChangedPart
 from mortis.sources.models.scorer import Scorer
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above

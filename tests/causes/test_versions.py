@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from mortis.causes.infrastructure import decide_duplicates, decide_fallback, first_rows
+from mortis.causes.promotion import decide_promotion
 from mortis.causes.replay import tolerance, touched, why_not_replayed
 from mortis.causes.serving import decide_departures
-from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
+from mortis.causes.versions import decide_decision_rule, decide_served_version
 from mortis.clarify.metrics import metric_for
 from mortis.sources.models.scorer import Scorer
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above

@@ -557,6 +557,21 @@ def test_rows_are_looked_up_by_the_text_of_their_key(engine, rows):
         assert [rows["c"][place[key]].as_py() for key in found["row_key"].to_pylist()] == found["f:c"].to_pylist()
 
 
+def test_training_rows_come_with_labels_as_the_log_has_them(engine, rows):
+    """All of a small table's; of a large one about so many, the same ones in whatever order they stand."""
+    table, dataset = open_table(rows, root=Path(), key="training.table"), make_dataset(rows)
+    found = engine.learned(dataset, table, "y", ["x", "c"], most=10_000)
+    assert set(found.column_names) == {"y", "f:x", "f:c"}
+    labels = [None if y is None else float(y == 1) for y in rows["y"].to_pylist()]
+    assert Counter(zip(found["y"].cast("float64").to_pylist(), found["f:c"].to_pylist(), strict=True)) == Counter(
+        zip(labels, rows["c"].to_pylist(), strict=True)
+    )
+    some = engine.learned(dataset, table, "y", ["x", "c"], most=500)
+    assert 250 <= some.num_rows <= 750
+    turned = open_table(rows.take(np.arange(rows.num_rows)[::-1]), root=Path(), key="training.table")
+    assert engine.learned(dataset, turned, "y", ["x", "c"], most=500).equals(some)
+
+
 def test_all_rows_of_a_table_are_counted(engine, rows):
     assert engine.rows(open_table(rows, root=Path(), key="training.table")) == rows.num_rows
 

@@ -14,7 +14,7 @@ from mortis.clarify.metrics import Metric
 from mortis.engine.dataset import Task
 from mortis.profiles import Floats, Profile
 from mortis.records import CauseVerdict, Change, Failure, Interval, Signal
-from mortis.rows import Column, OfflineRows, RowSample, Texts
+from mortis.rows import Column, OfflineRows, RowSample, Texts, TrainingRows
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Reenactment, Repair
@@ -50,10 +50,11 @@ class Facts:
 
     `before` are sampled rows of the baseline, `during` of the incident since its onset. `repairs` are the corruptions
     that would explain how features changed; None where they were not looked for. `offline` holds the training
-    pipeline's values of the incident's rows and `skews` how each feature departs from them, `intended` the version that
-    the registry means to be served. `signals` are the metrics that moved, `changes` those on record (None where none
-    were handed over); `unrecorded` names the sources of changes that were not. `threshold` is the score from which the
-    baseline's predictions were positive, `probability` whether scores lie in 0..1.
+    pipeline's values of the incident's rows and `skews` how each feature departs from them, `training` rows that a
+    version learned from, `intended` the version that the registry means to be served. `signals` are the metrics that
+    moved, `changes` those on record (None where none were handed over); `unrecorded` names the sources of changes that
+    were not. `threshold` is the score from which the baseline's predictions were positive, `probability` whether scores
+    lie in 0..1.
     """
 
     failure: Failure
@@ -65,6 +66,7 @@ class Facts:
     models: Mapping[str, Scorer] = field(default_factory=dict)
     repairs: Sequence[Repair] | None = None
     offline: OfflineRows | None = None
+    training: TrainingRows | None = None
     skews: Sequence[Parity] = ()
     intended: str | None = None
     signals: Sequence[Signal] | None = None

@@ -9,14 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from mortis.causes.departures import LEAST_SHARE, confined, enough
-from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, each_plainly, percent, plainly
-from mortis.causes.proxies import proxy_of
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, percent, plainly
 from mortis.causes.replay import Replay, answered, replay, why_no_threshold, why_not_replayed
 from mortis.causes.scoring import decision_threshold
 from mortis.causes.serving import on_another_scale
 from mortis.causes.trial import says, tried
-from mortis.integrity.versions import RISEN, named_alike, same_version, share_of_version
-from mortis.records import STANDING
+from mortis.integrity.versions import RISEN, named_alike, share_of_version
 from mortis.rows import RowSample, is_number
 
 
@@ -82,61 +80,6 @@ def _wrongly_served(facts: Facts, replayed: Replay, served: str, wrong: Bools, s
         scope=scope,
         remedy=remedy,
     )
-
-
-def decide_promotion(facts: Facts) -> Iterable[Outcome]:
-    """M1 and M6: a version that served less before; its rows scored by the version that it replaced.
-
-    It is M6 where the new version answers by something that the outcome doesn't follow.
-    """
-    name = "same rows under the old and the new version"
-    before, during = shares_of_versions(facts.before), shares_of_versions(facts.during)
-    if set(during) <= {""}:
-        reason = "the log names no versions (predictions.version)"
-        yield from each_plainly(("M1", "M6"), "not_tested", name, f"not tested, because {reason}")
-        return
-    new = max(during, key=lambda version: during[version] - before.get(version, 0.0), default="")
-    if during.get(new, 0.0) - before.get(new, 0.0) < RISEN:
-        result = "no version serves a larger share of rows than in the baseline"
-        yield from each_plainly(("M1", "M6"), "refuted", name, result)
-        return
-    began = f"{new} serves {percent(during[new])} of the rows ({percent(before.get(new, 0.0))} in the baseline)"
-    registered = registered_version(facts)
-    if registered and not same_version(new, registered):
-        result = f"{began}, but the registry means {registered} to be served: see M2"
-        yield from each_plainly(("M1", "M6"), "refuted", name, result)
-        return
-    old = max((v for v in before if v != new), key=lambda version: before[version], default="")
-    why = why_not_replayed(facts) or (
-        "" if old in facts.models else f"the file of {old or 'the old version'} is absent"
-    )
-    if why:
-        yield Outcome("M1", "not_tested", name, f"{began}; not tested, because {why}", 0.3)
-        yield plainly("M6", "not_tested", name, f"{began}; not tested, because {why}")
-        return
-    remedy = Remedy(version=np.where(facts.during.version == new, old, ""))
-    found, proxy = tried(facts, remedy), proxy_of(facts, new, old)
-    told = f"{began}; scored by {old}, {says(found, facts.metric.name)}"
-    named: dict[str, str | float] = {"version": new, "replaced": old}
-    if proxy is None or found.verdict not in STANDING:
-        yield Outcome(
-            "M1", found.verdict, name, told, CONFIDENCE[found.verdict], found.share, parameters=named, remedy=remedy
-        )
-        yield plainly("M6", "refuted", name, "no new version answers by what the outcome doesn't follow")
-        return
-    # Worse it is by either; that it was trained on spoilt outcomes by mistake can't be told from meaning to.
-    told = f"{told}; {proxy.says}"
-    yield Outcome(
-        "M6",
-        "supported",
-        name,
-        told,
-        CONFIDENCE["supported"],
-        found.share,
-        parameters={**named, "follows": proxy.feature},
-        remedy=remedy,
-    )
-    yield plainly("M1", "inconclusive", name, f"{told}: see M6")
 
 
 def decide_decision_rule(facts: Facts) -> Iterable[Outcome]:

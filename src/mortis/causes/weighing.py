@@ -15,13 +15,14 @@ from mortis.causes.leaks import decide_leak
 from mortis.causes.measurement import decide_maturity, decide_ordinary
 from mortis.causes.mix import decide_mix
 from mortis.causes.offline import decide_two_paths
+from mortis.causes.promotion import decide_promotion
 from mortis.causes.repairs import CAUSE_OF_KIND, LOOKED_FOR, decide_repairs
 from mortis.causes.replay import why_not_own, why_not_replayed
 from mortis.causes.season import decide_season
 from mortis.causes.serving import decide_departures
 from mortis.causes.surface import decide_surface
 from mortis.causes.unlogged import decide_unlogged
-from mortis.causes.versions import decide_decision_rule, decide_promotion, decide_served_version
+from mortis.causes.versions import decide_decision_rule, decide_served_version
 from mortis.causes.world import decide_world
 from mortis.records import (
     STANDING,
@@ -44,7 +45,7 @@ DECIDERS: list[tuple[Decider, tuple[str, ...]]] = [
     (decide_leak, ("S5",)),
     (decide_served_version, ("M2",)),
     (decide_departures, ("M3", "M4", "P1", "P2", "P3", "H3", "H5")),
-    (decide_promotion, ("M1", "M6")),
+    (decide_promotion, ("M1", "M6", "L3")),
     (decide_decision_rule, ("M3",)),
     (decide_fallback, ("H1",)),
     (decide_accelerator, ("H2",)),

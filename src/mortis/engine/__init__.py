@@ -98,6 +98,9 @@ class Engine(Protocol):
     def lookup(self, table: Table, key: str, keys: Sequence[str], features: Sequence[str]) -> pa.Table:
         """The rows of a table whose key, as text, is one of the keys: `row_key`, and each feature as `f:NAME`."""
 
+    def learned(self, dataset: Dataset, table: Table, label: str, features: Sequence[str], *, most: int) -> pa.Table:
+        """At most about `most` rows of the training table, chosen by the hash of their content: `y`, `f:NAME`."""
+
     def rows(self, table: Table) -> int:
         """How many rows a table has."""
 

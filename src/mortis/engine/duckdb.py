@@ -243,6 +243,17 @@ class DuckDBEngine:
         finally:
             self._con.unregister("mortis_keys")
 
+    def learned(self, dataset: Dataset, table: Table, label: str, features: Sequence[str], *, most: int) -> pa.Table:
+        """At most about `most` rows of the training table, with labels as the log has them, in the order of a hash."""
+        rows = self._rows(table)
+        rows = rows.select(
+            y=ex.label(dataset, rows[label]), **{f"f:{name}": ex.feature(rows[name]) for name in features}
+        )
+        every = -(-self.rows(table) // most)
+        rows = rows.mutate(row_hash=_hash(_whole_row(rows)))
+        thinned = rows.filter(rows.row_hash % every == 0) if every > 1 else rows
+        return self._run(thinned.order_by("row_hash").drop("row_hash"), f"sampling {table.name}")
+
     def rows(self, table: Table) -> int:
         """How many rows a table has."""
         rows = self._rows(table)

@@ -200,15 +200,23 @@ def _judged(dataset: Dataset, table: ir.Table) -> ir.Table:
     match dataset.task:
         case "binary":
             p = _is_positive(dataset, table.p_raw) if dataset.roles.prediction else (table.s >= 0.5).cast("int8")
-            return table.mutate(y=_is_positive(dataset, table.y_raw), p=p)
+            return table.mutate(y=label(dataset, table.y_raw), p=p)
         case "multiclass":
-            return table.mutate(y=table.y_raw.cast("string"), p=table.p_raw.cast("string"))
+            return table.mutate(y=label(dataset, table.y_raw), p=table.p_raw.cast("string"))
         case "regression" | "ranking":
             predicted = table.p_raw if dataset.roles.prediction else table.s
-            table = table.mutate(y=_finite(table.y_raw), p=_finite(predicted))
+            table = table.mutate(y=label(dataset, table.y_raw), p=_finite(predicted))
             return _ranked(dataset, table) if dataset.task == "ranking" else table
         case _:
             return table.mutate(y=table.s, p=table.s)
+
+
+def label(dataset: Dataset, column: ir.Value) -> ir.Value:
+    """Labels in the task's own terms: 0/1, text classes, or finite numbers."""
+    column = _plain(column)
+    if dataset.task == "binary":
+        return _is_positive(dataset, column)
+    return column.cast("string") if dataset.task == "multiclass" else _finite(column)
 
 
 def _is_positive(dataset: Dataset, column: ir.Value) -> ir.Value:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mortis.engine.dataset import Dataset
 from mortis.profiles import Floats
-from mortis.rows import Column, OfflineRows, RowSample
+from mortis.rows import Column, OfflineRows, RowSample, TrainingRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +33,11 @@ def row_sample(table: pa.Table, dataset: Dataset, *, rows: int) -> RowSample:
         ids=_texts(table["row_key"]),
         rows=rows,
     )
+
+
+def training_rows(table: pa.Table, features: Sequence[str]) -> TrainingRows:
+    """The sampled rows of a training table."""
+    return TrainingRows({name: _column(table[f"f:{name}"]) for name in features}, _column(table["y"]))
 
 
 def offline_rows(table: pa.Table, sample: RowSample, features: Sequence[str]) -> OfflineRows:

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """The table the model was trained on, the kind of each of its features, and the fingerprint recorded then."""
+    """The table the model was trained on, the kind of each of its features, and the fingerprint recorded then.
+
+    `label` is its column of outcomes, where the case names one.
+    """
 
     table: Table
     kinds: Mapping[str, Kind]
     recorded: RecordedFingerprint | None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def training_set(case: Case, engine: Engine) -> TrainingSet | None:
         check_column(origin, stated.label, key="training.label")
     roles = {stated.label, case.predictions.label, case.predictions.time, case.predictions.id}
     kinds = {name: kind(origin, name) for name in origin.schema.names if name not in roles}
-    return TrainingSet(table, {name: one for name, one in kinds.items() if one != "other"}, recorded)
+    return TrainingSet(table, {name: one for name, one in kinds.items() if one != "other"}, recorded, stated.label)
 
 
 def offline_table(case: Case, engine: Engine, features: tuple[str, ...]) -> OfflineTable | None:

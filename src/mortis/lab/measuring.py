@@ -10,23 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mortis.lab.bases.base import Base
-from mortis.lab.traffic import DAY, Column, Floats, Traffic
+from mortis.lab.traffic import DAY, Bools, Column, Floats, Traffic
 
 _DRAWS = 60
 Metric = Callable[[Traffic, Base], float]
 
 
 def _precision(traffic: Traffic, base: Base) -> float:  # noqa: ARG001  all metrics are asked alike
-    return float(np.mean(traffic.label[traffic.prediction == 1] == 1))
+    return _part(traffic.label[traffic.prediction == 1] == 1)
 
 
 def _recall(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
-    return float(np.mean(traffic.prediction[traffic.label == 1] == 1))
+    return _part(traffic.prediction[traffic.label == 1] == 1)
 
 
-def _f1(traffic: Traffic, base: Base) -> float:
-    precision, recall = _precision(traffic, base), _recall(traffic, base)
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+def _part(those: Bools) -> float:
+    """The share of true ones, NaN of none at all."""
+    return float(np.mean(those)) if len(those) else float("nan")
+
+
+def _f1(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
+    said, came = traffic.prediction == 1, traffic.label == 1
+    either = int(said.sum() + came.sum())
+    return 2 * int((said & came).sum()) / either if either else float("nan")
 
 
 def _accuracy(traffic: Traffic, base: Base) -> float:  # noqa: ARG001
@@ -85,8 +91,7 @@ WORSE_UPWARDS = frozenset({"mae", "latency_p95"})
 def measured(traffic: Traffic, base: Base, metric: str) -> float:
     """The metric of the requests whose outcome is recorded, NaN where there are none to judge."""
     judged = traffic if metric in ("latency_p95", "mean_score") else traffic.take(~np.isnan(traffic.label))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return METRICS[metric](judged, base) if len(judged) else float("nan")
+    return METRICS[metric](judged, base) if len(judged) else float("nan")
 
 
 def usual_spread(traffic: Traffic, base: Base, metric: str, *, days: int, rng: np.random.Generator) -> float:

@@ -84,6 +84,7 @@ def _facts(known: Examined, rows: SampledRows, findings: Findings, allowed: Allo
         models=models,
         repairs=propose(rows.before, rows.during, rng=np.random.default_rng(allowed.seed)),
         offline=skews.offline if skews else None,
+        training=findings.integrity.learned,
         skews=skews.features if skews else (),
         intended=intended.version if intended else None,
         signals=findings.signals.signals,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mortis.case import Case, Registry
 from mortis.engine.dataset import Layout
-from mortis.engine.sampling import offline_rows
+from mortis.engine.sampling import offline_rows, training_rows
 from mortis.fingerprints import compare_tables
 from mortis.intake.references import OfflineTable, TrainingSet
 from mortis.integrity.checks import check_profile, check_training, worst_first
@@ -18,9 +18,9 @@ from mortis.integrity.versions import registry_statement
 from mortis.integrity.windows import Kind
 from mortis.preparation import Ready
 from mortis.profiles import Profile
-from mortis.questions.answering import Examined, Gaps, answered, asked
+from mortis.questions.answering import ROWS_WEIGHED, Examined, Gaps, answered, asked
 from mortis.records import Evidence, Failure, NotChecked
-from mortis.rows import OfflineRows
+from mortis.rows import OfflineRows, TrainingRows
 from mortis.sources.registry import RegisteredVersion, read_registry
 
 MOST_FLAGGED = 20
@@ -54,11 +54,12 @@ class Skews:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Integrity:
-    """Step 3's answer, and what it read that the tests of causes need: skews, and the registry's versions."""
+    """Step 3's answer, and what it read that the tests of causes need: skews, training rows, registered versions."""
 
     evidence: tuple[Evidence, ...] = ()
     not_checked: Gaps = ()
     skews: Skews | None = None
+    learned: TrainingRows | None = None
     registered: tuple[RegisteredVersion, ...] = ()
 
 
@@ -77,7 +78,9 @@ def check_integrity(known: Examined) -> Integrity:
         *(_skew(skews) if skews else ()),
         *(_registry(registered, known) if registered is not None else ()),
     )
-    return Integrity(evidence, (*unserved, *untrained, *unmatched, *unread), skews, registered or ())
+    learned, unlearned = answered("what the model learned from", lambda: _learned(known)) if training else (None, ())
+    gaps = (*unserved, *untrained, *unlearned, *unmatched, *unread)
+    return Integrity(evidence, gaps, skews, learned, registered or ())
 
 
 def _served(profile: Profile, failure: Failure) -> tuple[Evidence, ...]:
@@ -120,6 +123,16 @@ def _training(known: Examined, training: TrainingSet) -> Iterator[Evidence]:
         yield Evidence(
             f"integrity.training-{i}", f"{one.feature}: {one.check}", one.statement, "tested", value=one.effect
         )
+
+
+def _learned(known: Examined) -> TrainingRows | None:
+    """Rows of the training table with their labels, where there are versions to compare; None where there are none."""
+    training, dataset = known.ready.intake.training, known.ready.dataset
+    if training is None or training.label is None or len(known.case.models) < 2:
+        return None
+    features = [name for name in dataset.features if name in training.kinds]
+    table = known.engine.learned(dataset, training.table, training.label, features, most=ROWS_WEIGHED)
+    return training_rows(table, features)
 
 
 def _of_features(ready: Ready) -> Layout:

@@ -398,7 +398,7 @@ def test_a_failure_is_told_with_figures():
         in said["Cause"]
     )
     assert "distance = [2000, 5000) and model_version = v7: 6.6\u202f% wrong before, 37.3\u202f%" in said["Who was hit"]
-    assert "842 (95\u202f% interval: 754 to 931, n = 12\u202f204)" in said["Who was hit"]
+    assert "842 (95\u202f% interval: 754 to 931, n = 12,204)" in said["Who was hit"]
     assert said["What to do"].startswith("Divide distance by 1.609")
 
 

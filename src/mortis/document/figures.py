@@ -43,8 +43,8 @@ def known(*values: float | None) -> bool:
 def count(n: float) -> str:
     """A whole number with its thousands apart.
 
-    >>> count(1234567).split(NARROW)
-    ['1', '234', '567']
+    >>> count(1234567)
+    '1,234,567'
     """
     return fixed(n, 0)
 
@@ -59,7 +59,7 @@ def fixed(value: float | None, decimals: int, *, signed: bool = False) -> str:
         return NONE
     rounded = round(value, decimals) + 0.0  # -0.0 + 0.0 is 0.0
     sign = "+" if signed and rounded > 0 else ""
-    return sign + f"{rounded:,.{decimals}f}".replace("-", MINUS).replace(",", NARROW)
+    return sign + f"{rounded:,.{decimals}f}".replace("-", MINUS)
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
@@ -112,7 +112,7 @@ def estimate(interval: Interval) -> str:
     """A figure of unknown kind with its interval and rows, in enough decimals to tell the limits apart.
 
     >>> estimate(Interval(1.6093, 1.6091, 1.6096, 31880)).replace(NARROW, " ")
-    '1.6093 (95 % interval: 1.6091 to 1.6096, n = 31 880)'
+    '1.6093 (95 % interval: 1.6091 to 1.6096, n = 31,880)'
     """
     if not known(interval.value):
         return NONE

@@ -221,6 +221,35 @@ def test_the_intended_training_table_is_known_again_and_another_is_not(tmp_path,
     assert "is not the recorded one: load holds other values" in said(found_in(file), "integrity.training")
 
 
+def training_table(flights: Flights, **columns: Any) -> pa.Table:
+    """The rows of the first days as a training table."""
+    early = np.flatnonzero(flights.days < 20)
+    told = {"delay": flights.delay, "load": flights.load, "amount": flights.amount, "y": flights.label} | columns
+    return pa.table({name: [values[i] for i in early] for name, values in told.items()})
+
+
+def promoted(flights: Flights) -> Columns:
+    """Version 1 serves from the incident on, and the log says so."""
+    later = flights.days >= 30
+    return flights.log(old=later, version=np.where(later, "1", "2"))
+
+
+def test_a_version_that_learned_labels_turned_round_is_told_by_its_training_table(tmp_path, case_of, flights):
+    turned = np.where(flights.rng.random(flights.n) < 0.4, 1 - flights.label, flights.label)
+    for labels, named in ((turned, "L3"), (flights.label, "M1")):
+        parquet.write_table(training_table(flights, y=labels), tmp_path / "training.parquet")
+        found = found_in(case_of(promoted(flights), training={"table": "training.parquet", "label": "y"}))
+        assert found.causes[0].id == named, told(found)
+
+
+def test_training_labels_that_arent_the_logs_are_said_to_be_such(tmp_path, case_of, flights):
+    spelt = np.where(flights.label == 1, "late", "in time")
+    parquet.write_table(training_table(flights, y=spelt), tmp_path / "training.parquet")
+    found = found_in(case_of(promoted(flights), training={"table": "training.parquet", "label": "y"}))
+    assert (found.causes[0].id, cause(found, "L3").verdict) == ("M1", "not_tested")
+    assert "spelt otherwise than the log's" in cause(found, "L3").test.result
+
+
 def test_what_was_not_handed_over_is_said_not_to_be_checked(case_of, flights):
     found = found_in(case_of(flights.log()))
     asked = " ".join(gap.what for gap in found.not_checked)

@@ -14,7 +14,7 @@ from mortis.causes.relation import FEWEST_ROWS, Way, relation
 from mortis.causes.replay import answers
 from mortis.integrity.corruption import propose
 from mortis.problems import Problem
-from mortis.rows import RowSample
+from mortis.rows import RowSample, is_number
 
 TOLD = ("factor", "function", "how", "share")  # of the parameters of a feature's form
 SURELY = 0.9  # of a feature's difference explained by another form
@@ -36,6 +36,8 @@ def why_not_held_against(facts: Facts, old: str) -> str:
         return "no training table with the model's features and its labels was handed over (training.label)"
     if len(facts.training.y) < FEWEST_ROWS:
         return f"the training table has fewer than {FEWEST_ROWS} rows"
+    if len({*facts.training.y.tolist()} - {None}) < 2:
+        return "the training table's labels are all alike, or spelt otherwise than the log's"
     try:
         _as_served(facts, old)
     except Problem as problem:
@@ -84,7 +86,11 @@ def _as_served(facts: Facts, old: str) -> RowSample:
     training = facts.training
     if training is None:
         raise ValueError("there is no training table")
-    features = {name: training.features[name] for name in facts.before.features if name in training.features}
+    features = {
+        name: training.features[name]
+        for name, column in facts.before.features.items()
+        if name in training.features and is_number(training.features[name]) == is_number(column)
+    }
     n, seconds = len(training.y), facts.during.second
     none = np.full(n, np.nan)
     blank = RowSample(

@@ -79,6 +79,8 @@ def _best(facts: Facts, old: RowSample, new: RowSample) -> _Found | None:
     """The feature and place that gain most, beyond what a search so wide gains by chance."""
     relied = reliance(facts)
     names = sorted((name for name in relied if relied[name] >= RELIED), key=lambda name: -relied[name])[:MOST_FEATURES]
+    if not names:
+        return None
     places = [place for place in places_of(new) if place.whole]
     law = _Law.of(facts.task, _answers(facts, old), old.y)
     seen = tuple(law.judged(rows, _answers(facts, rows)) for rows in (old, new))

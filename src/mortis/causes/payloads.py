@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mortis.causes.facts import Facts
 from mortis.causes.record import on_record
-from mortis.integrity.kinds.repair import Region, Repair
+from mortis.integrity.kinds.repair import VERSION, Region, Repair
 from mortis.problems import listed
 from mortis.rows import RowSample
 
@@ -54,7 +54,7 @@ def _by_sender(repairs: Iterable[Repair]) -> Mapping[tuple[str, str], list[Repai
     found: dict[tuple[str, str], dict[tuple[str, ...], Repair]] = {}
     for one in sorted(repairs, key=lambda one: -one.fit):
         well = one.kind in FORMS and one.fit >= WELL and one.share >= MOSTLY
-        if well and one.scope and not names_machines(one.scope[0]):
+        if well and one.scope and one.scope[0] != VERSION and not names_machines(one.scope[0]):
             found.setdefault(one.scope, {}).setdefault(one.features, one)
     return {scope: list(parts.values()) for scope, parts in found.items()}
 

@@ -18,13 +18,13 @@ from mortis.integrity.versions import registry_statement
 from mortis.integrity.windows import Kind
 from mortis.preparation import Ready
 from mortis.profiles import Profile
-from mortis.questions.answering import ROWS_WEIGHED, Examined, Gaps, answered, asked
+from mortis.questions.answering import ROWS_WEIGHED, Examined, Gaps, answered, asked, tried
 from mortis.records import Evidence, Failure, NotChecked
 from mortis.rows import OfflineRows, TrainingRows
 from mortis.sources.registry import RegisteredVersion, read_registry
 
 MOST_FLAGGED = 20
-
+LEARNED = "training data: did a version learn from rows as an incident leaves them?"
 
 NOTHING_TO_HOLD_AGAINST = "nothing to hold the log against was handed over"
 TRAINING = NotChecked(
@@ -78,7 +78,7 @@ def check_integrity(known: Examined) -> Integrity:
         *(_skew(skews) if skews else ()),
         *(_registry(registered, known) if registered is not None else ()),
     )
-    learned, unlearned = answered("what the model learned from", lambda: _learned(known)) if training else (None, ())
+    learned, unlearned = tried(LEARNED, lambda: _learned(known)) if training else (None, ())
     gaps = (*unserved, *untrained, *unlearned, *unmatched, *unread)
     return Integrity(evidence, gaps, skews, learned, registered or ())
 

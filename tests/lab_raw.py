@@ -13,7 +13,7 @@ from mortis.lab.around.metrics import series_of
 from mortis.lab.course import Course
 from mortis.lab.kinds.kind import Planted, Severity
 from mortis.lab.making import Incident, played
-from mortis.lab.measuring import WORSE_UPWARDS, measured
+from mortis.lab.measuring import measured, worse_by
 from mortis.lab.traffic import Bools, Column, Floats, Traffic
 
 
@@ -82,7 +82,7 @@ def fell(incident: Incident) -> float:
         measured(incident.known(one), base, metric)
         for one in (incident.served_since(incident.traffic), incident.before(incident.traffic))
     )
-    return after - before if metric in WORSE_UPWARDS else before - after
+    return float(worse_by(metric, before, after))
 
 
 def series_with(incident: Incident) -> tuple[dict[str, Floats], dict[str, Floats]]:

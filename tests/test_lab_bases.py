@@ -16,7 +16,7 @@ from mortis.lab.bases import BASES, service_of
 from mortis.lab.bases.packages import needed
 from mortis.lab.flights import PackageMissing
 from mortis.lab.making import played
-from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
+from mortis.lab.measuring import measured, usual_spread, worse_by
 from mortis.lab.traffic import Stretch, Traffic
 from mortis.lab.writing import write_case
 from mortis.sources.models import open_model
@@ -71,10 +71,9 @@ def loss(name: str, score: np.ndarray) -> float:
     """By how much the metric is worse with these scores, in its usual spreads."""
     base, traffic = BASES[name], healthy(name)
     prediction = (score >= base.threshold).astype(float) if base.task == "binary" else score
-    change = measured(replace(traffic, score=score, prediction=prediction), base, base.metric) - measured(
-        traffic, base, base.metric
-    )
-    return (change if base.metric in WORSE_UPWARDS else -change) / spread(name)
+    other = replace(traffic, score=score, prediction=prediction)
+    before, after = (measured(one, base, base.metric) for one in (traffic, other))
+    return float(worse_by(base.metric, before, after)) / spread(name)
 
 
 def missing(column: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from mortis.lab.bases import BASES, Base, Service, service_of
 from mortis.lab.course import Course, course_of, peaks_of
 from mortis.lab.kinds.choosing import years_after
 from mortis.lab.kinds.kind import STAGES, Planted, Severity
-from mortis.lab.measuring import WORSE_UPWARDS, measured, usual_spread
+from mortis.lab.measuring import measured, usual_spread, worse_by
 from mortis.lab.plots import Plot, Script, Unseen, plot_of
 from mortis.lab.traffic import DAY, Bools, Floats, Stretch, Traffic, in_scope, joined, texts
 from mortis.problems import InputProblem, listed
@@ -93,7 +93,7 @@ class Incident:
             measured(self.served_since(self.known(one)), self.service.base, self.metric)
             for one in (self.traffic, self.healthy)
         )
-        return with_faults - without if self.metric in WORSE_UPWARDS else without - with_faults
+        return worse_by(self.metric, without, with_faults)
 
     @property
     def noticed(self) -> datetime:

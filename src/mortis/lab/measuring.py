@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from mortis.lab.traffic import DAY, Bools, Column, Floats, Traffic
 
 _DRAWS = 60
 Metric = Callable[[Traffic, Base], float]
+Figures = TypeVar("Figures", float, Floats)
 
 
 def _precision(traffic: Traffic, base: Base) -> float:  # noqa: ARG001  all metrics are asked alike
@@ -85,7 +87,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 )
 """The metrics that cases are about, by the product's names."""
 
-WORSE_UPWARDS = frozenset({"mae", "latency_p95"})
+_WORSE_UPWARDS = frozenset({"mae", "latency_p95"})
+
+
+def worse_by(metric: str, before: Figures, after: Figures) -> Figures:
+    """By how much a metric, or each of an array of its figures, is worse after than before.
+
+    >>> worse_by("mae", 2.0, 5.0), worse_by("f1", 0.75, 0.5)
+    (3.0, 0.25)
+    """
+    return after - before if metric in _WORSE_UPWARDS else before - after
 
 
 def measured(traffic: Traffic, base: Base, metric: str) -> float:

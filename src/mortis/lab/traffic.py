@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Column = NDArray[Any]
 Columns = Mapping[str, Column]
-Unit = Literal["request", "group"]
 
 DAY = 86_400
 YEAR = timedelta(days=364)

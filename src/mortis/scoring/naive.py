@@ -17,7 +17,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mortis.lab.bases import BASES
-from mortis.lab.measuring import WORSE_UPWARDS, measured
+from mortis.lab.measuring import measured, worse_by
 from mortis.lab.traffic import DAY, Floats, Traffic
 from mortis.lab.truth import CaseTruth
 from mortis.lab.writing import MadeCase
@@ -134,8 +134,8 @@ def _daily(log: Any, folder: Path, day: NDArray[np.int64], truth: CaseTruth) -> 
         prediction=log["y_pred"].to_numpy().astype(np.float64) if "y_pred" in log.column_names else score,
         latency_ms=log["latency_ms"].to_numpy(),
     )
-    figures = [measured(whole.take(day == one), base, truth.metric) for one in range(int(day.max()) + 1)]
-    return np.array(figures) * (-1 if truth.metric in WORSE_UPWARDS else 1)
+    figures = np.array([measured(whole.take(day == one), base, truth.metric) for one in range(int(day.max()) + 1)])
+    return worse_by(truth.metric, figures, np.zeros_like(figures))  # the higher, the better the day
 
 
 def _labels(log: Any, folder: Path) -> Floats:

@@ -13,6 +13,14 @@ from mortis.records import Interval
 from mortis.scoring.judging import Judged
 from mortis.scoring.running import Outcome
 
+NAIVE = (
+    ("most drifted feature (Jensen-Shannon)", "the feature", "drifted", "feature"),
+    ("drift that goes with the metric (Spearman)", "the feature", "correlated", "feature"),
+    ("latest change before the first bad day", "the change", "latest", "change"),
+    ("performance estimated from scores (CBPE)", "whether anything failed", "estimated", "failure"),
+)
+"""Each simple rule: its title, what it names, its field among what was guessed, and ours among what was judged."""
+
 CONFIDENCE_BANDS = ((0.0, 0.5), (0.5, 0.7), (0.7, 0.9), (0.9, 1.01))
 
 
@@ -175,38 +183,15 @@ def _naive(outcomes: Sequence[Outcome]) -> Iterator[NaiveScore]:
     """Each rule over the cases in which it has something to name, the product's figure over the same."""
     both = [(one.judged, one.guessed) for one in outcomes if one.judged and one.guessed]
     quiet = [guess for judged, guess in both if judged.answer == "no_failure"]
-    features = [(judged, guess) for judged, guess in both if guess.drifted_right is not None]
-    changes = [(judged, guess) for judged, guess in both if guess.latest_right is not None]
-    verdicts = [(judged, guess) for judged, guess in both if guess.estimated_right is not None]
-    product = _share(judged.feature for judged, _ in features)
-    yield NaiveScore(
-        "most drifted feature (Jensen-Shannon)",
-        "the feature",
-        _share(guess.drifted_right for _, guess in features),
-        product,
-        _share(bool(guess.drifted) for guess in quiet),
-    )
-    yield NaiveScore(
-        "drift that goes with the metric (Spearman)",
-        "the feature",
-        _share(guess.correlated_right for _, guess in features),
-        product,
-        _share(bool(guess.correlated) for guess in quiet),
-    )
-    yield NaiveScore(
-        "latest change before the first bad day",
-        "the change",
-        _share(guess.latest_right for _, guess in changes),
-        _share(judged.change for judged, _ in changes),
-        _share(bool(guess.latest) for guess in quiet),
-    )
-    yield NaiveScore(
-        "performance estimated from scores (CBPE)",
-        "whether anything failed",
-        _share(guess.estimated_right for _, guess in verdicts),
-        _share(judged.failure for judged, _ in verdicts),
-        _share(guess.estimated for guess in quiet),
-    )
+    for title, names, told, ours in NAIVE:
+        asked = [(judged, guess) for judged, guess in both if getattr(guess, f"{told}_right") is not None]
+        yield NaiveScore(
+            title,
+            names,
+            _share(getattr(guess, f"{told}_right") for _, guess in asked),
+            _share(getattr(judged, ours) for judged, _ in asked),
+            _share(None if getattr(guess, told) is None else bool(getattr(guess, told)) for guess in quiet),
+        )
 
 
 def _confusion(found: Sequence[Judged]) -> dict[str, dict[str, int]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from mortis.lab.bases.base import Base, Service
 from mortis.lab.kinds.kind import Severity, Step
-from mortis.lab.measuring import WORSE_UPWARDS, measured
+from mortis.lab.measuring import measured, worse_by
 from mortis.lab.traffic import Bools, Columns, Floats, Stretch, Traffic, in_scope
 
 _EDGE = 1e-6
@@ -23,6 +23,11 @@ Reading = Callable[[Traffic, Bools], Columns]
 def has_models(base: Base) -> bool:
     """Whether models of one's own answer, so that scores can be told from features."""
     return base.past is not None and bool(base.features)
+
+
+def has_labels(base: Base) -> bool:
+    """Whether such models' answers are held against labels."""
+    return has_models(base) and base.task != "score"
 
 
 def with_score(traffic: Traffic, score: Floats, hit: Bools) -> Traffic:
@@ -96,7 +101,7 @@ class Rehearsal:
             measured(_decided(self.base, self.traffic, one, limit), self.base, self.base.metric)
             for one, limit in ((self.traffic.score, None), (score, threshold))
         )
-        return other - usual if self.base.metric in WORSE_UPWARDS else usual - other
+        return worse_by(self.base.metric, usual, other)
 
     def enough(self, severity: Severity, scope: Mapping[str, str], fall: Callable[[float], float]) -> float:
         """The least shift, up or down, that costs enough of the metric where it reaches that all of it shows it.
@@ -115,19 +120,19 @@ class Rehearsal:
         """By how much the base's metric is worse against other labels."""
         usual = _decided(self.base, self.traffic, self.traffic.score, None)
         before, after = (measured(one, self.base, self.base.metric) for one in (usual, replace(usual, label=label)))
-        return after - before if self.base.metric in WORSE_UPWARDS else before - after
+        return worse_by(self.base.metric, before, after)
 
     def without(self, where: Bools) -> float:
         """By how much the base's metric is worse without the requests where the mask holds."""
         usual = _decided(self.base, self.traffic, self.traffic.score, None)
         every, rest = (measured(one, self.base, self.base.metric) for one in (usual, usual.take(~where)))
-        return rest - every if self.base.metric in WORSE_UPWARDS else every - rest
+        return worse_by(self.base.metric, every, rest)
 
     def worse(self, where: Bools) -> float:
         """By how much the base's metric is worse for the requests where the mask holds than for the others."""
         usual = _decided(self.base, self.traffic, self.traffic.score, None)
         there, others = (measured(usual.take(mask), self.base, self.base.metric) for mask in (where, ~where))
-        return there - others if self.base.metric in WORSE_UPWARDS else others - there
+        return worse_by(self.base.metric, others, there)
 
 
 @cache

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mortis.lab.bases.base import Base, Service
-from mortis.lab.kinds.answers import has_models, rehearsal
+from mortis.lab.bases.base import Service
+from mortis.lab.kinds.answers import has_labels, rehearsal
 from mortis.lab.kinds.choosing import a_feature, a_scope
 from mortis.lab.kinds.kind import Kind, Planted, Severity, Step
 from mortis.lab.kinds.model import promoted
@@ -133,10 +133,6 @@ def _contaminated(service: Service, rng: np.random.Generator, severity: Severity
     )
 
 
-def _has_labels(base: Base) -> bool:
-    return has_models(base) and base.task != "score"
-
-
 KINDS = (
     Kind(
         "L1",
@@ -144,7 +140,7 @@ KINDS = (
         "labels are flipped, or by another definition",
         "the share of positives or the labels' level steps while predictions are as before; a change of labels",
         _break,
-        _has_labels,
+        has_labels,
     ),
     Kind(
         "L2",
@@ -152,7 +148,7 @@ KINDS = (
         "labels only where the model acted, or only where it didn't",
         "labels are missing by decision; fewer labels an hour; a change of labels",
         _selective,
-        lambda base: _has_labels(base) and base.task == "binary",
+        lambda base: has_labels(base) and base.task == "binary",
     ),
     Kind(
         "L3",
@@ -160,6 +156,6 @@ KINDS = (
         "an incident's rows trained the next version",
         "a step where the log names a new version; its training table holds the incident; the record of its promotion",
         _contaminated,
-        _has_labels,
+        has_labels,
     ),
 )

@@ -8,8 +8,8 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from mortis.lab.bases.base import Base, Service
-from mortis.lab.kinds.answers import Rehearsal, has_models, rehearsal
+from mortis.lab.bases.base import Service
+from mortis.lab.kinds.answers import Rehearsal, has_labels, has_models, rehearsal
 from mortis.lab.kinds.choosing import a_scope
 from mortis.lab.kinds.kind import Kind, Planted, Severity, Step
 from mortis.lab.traces import ChangeTrace, LogTrace, MetricTrace, Traces
@@ -185,10 +185,6 @@ def _unlogged(low: float, high: float) -> Step:
     return step
 
 
-def _has_labels(base: Base) -> bool:
-    return has_models(base) and base.task != "score"
-
-
 KINDS = (
     Kind(
         "E1",
@@ -196,7 +192,7 @@ KINDS = (
         "labels are joined wrongly, or missing ones counted",
         "labels of other rows, or zeros known at once, while what really came and the predictions are as before",
         _join,
-        _has_labels,
+        has_labels,
     ),
     Kind(
         "E2",

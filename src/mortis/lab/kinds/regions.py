@@ -10,7 +10,7 @@ import numpy as np
 
 from mortis.lab.bases.base import Feature, Service
 from mortis.lab.kinds.choosing import a_feature, known, vocabulary
-from mortis.lab.measuring import WORSE_UPWARDS, measured
+from mortis.lab.measuring import measured, worse_by
 from mortis.lab.traffic import Bools, Columns, Stretch, Traffic
 
 
@@ -64,8 +64,8 @@ def harder_regions(service: Service, share: float, *, times: float) -> Sequence[
         inside = region.holds(weeks.columns)
         if 0 < inside.mean() <= 2 * share:
             places = np.repeat(np.arange(len(weeks)), np.where(inside, round(times), 1))
-            worse = measured(weeks.take(places), base, base.metric) - usual
-            found.append((region, worse if base.metric in WORSE_UPWARDS else -worse))
+            grown = measured(weeks.take(places), base, base.metric)
+            found.append((region, worse_by(base.metric, usual, grown)))
     return sorted(found, key=lambda one: -one[1])
 
 

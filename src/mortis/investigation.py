@@ -147,7 +147,7 @@ def _assemble(known: Examined, answers: Answers, begun: float) -> Postmortem:
         evidence=_with_queries(answers.evidence, known.engine),
         actions=next_actions(failure, errors.slices, weighed.actions, _fitting(answers.changes)),
         guards=guards,
-        not_checked=(*answers.not_checked, *unanswered(known.case, failure, guards)),
+        not_checked=(*answers.not_checked, *unanswered(known.case, failure, answers.changes.causes, guards)),
         provenance=_provenance(known.engine, ready, begun),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mortis.case import Case
-from mortis.records import Action, Cause, Change, Failure, Guard, NotChecked, Onset, Slice, Test, iso
+from mortis.records import STANDING, Action, Cause, Change, Failure, Guard, NotChecked, Onset, Slice, Test, iso
 
 
 def unknown_cause() -> Cause:
@@ -19,7 +19,9 @@ def unknown_cause() -> Cause:
     )
 
 
-def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[NotChecked, ...]:
+def unanswered(
+    case: Case, failure: Failure, causes: Sequence[Cause], guards: Sequence[Guard]
+) -> tuple[NotChecked, ...]:
     """The causes and guards that could not be had, each with the reason and with what to hand over."""
     if failure.verdict != "failure":
         return ()
@@ -28,7 +30,10 @@ def unanswered(case: Case, failure: Failure, guards: Sequence[Guard]) -> tuple[N
         why = "no model file was handed over, so nothing could be repaired and scored again"
         needs = "the files of the versions that may have served, as `models`"
         asked.append(NotChecked("data faults and served versions (causes D, S, M)", why, needs))
-    if not guards:
+    if not guards and any(one.verdict in STANDING for one in causes):
+        why = "no figure by day of the causes that stand fails in the incident and passes in the baseline"
+        asked.append(NotChecked("guards", why, "a baseline of more days, or a check of your own"))
+    elif not guards:
         asked.append(NotChecked("guards", "a guard is made from a cause that stands", "a confirmed or supported cause"))
     return tuple(asked)
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mortis.causes.repairs import _try, decide_repairs
+from mortis.causes.attempts import try_repair
+from mortis.causes.repairs import decide_repairs
 from mortis.integrity.corruption import propose
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
@@ -54,7 +55,9 @@ def test_a_population_that_grew_is_no_value_in_place_of_others(rng, before):
     many, same = replace(grown, rows=7000), replace(grown, rows=2000)
     repair = propose_value()
     assert "D1" not in named(before, many)
-    added = [one.added for one in (_try(facts_of(before, sample, repairs=[repair]), repair) for sample in (many, same))]
+    added = [
+        one.added for one in (try_repair(facts_of(before, sample, repairs=[repair]), repair) for sample in (many, same))
+    ]
     assert added == [True, False]
 
 
@@ -63,7 +66,7 @@ def test_requests_that_came_on_top_are_no_values_of_other_rows(rng, before):
     during = served(rng, 3000, window=INCIDENT)
     repair = repair_of("permutation", "delay", lambda sample: sample, donors=True, share=1 / 3)
     many, same = replace(during, rows=3000), replace(during, rows=2000)
-    added = [_try(facts_of(before, sample, repairs=[repair]), repair).added for sample in (many, same)]
+    added = [try_repair(facts_of(before, sample, repairs=[repair]), repair).added for sample in (many, same)]
     assert added == [True, False]
 
 

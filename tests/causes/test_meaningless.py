@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mortis.causes.meaningless import meaningless_repairs
 from mortis.causes.repairs import decide_repairs
+from mortis.clarify.metrics import metric_for
 from mortis.integrity.kinds.repair import Region
+from mortis.sources.models.scorer import Scorer
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
+    BASELINE,
     INCIDENT,
     answered,
     corrupted,
     facts_of,
+    inputs,
     repair_of,
+    rows_of,
     served,
 )
 
@@ -62,14 +69,70 @@ def test_a_world_in_which_a_feature_matters_otherwise_is_no_fault_of_it(rng, bef
     assert not list(meaningless_repairs(facts_of(before, during)))
 
 
+@pytest.mark.parametrize("turned", [0.0, 0.1])
+def test_a_world_in_which_a_feature_matters_no_more_is_not_told_from_a_fault_and_that_is_said(rng, before, turned):
+    during = served(rng, 4000, window=INCIDENT, turned=turned)
+    for one in decide_repairs(facts_of(before, during)):
+        if one.id == "D6" and one.verdict != "refuted":
+            assert "a world in which it matters no more would look the same" in one.result
+
+
+@pytest.mark.parametrize("broken", [0.3, 0.4, 0.5, 0.7, "exchanged"])
+@pytest.mark.parametrize("where", ["us", ""])
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_labels_that_broke_are_no_fault_of_a_feature(rng, broken, where, task):
+    """They depend less on all features alike."""
+    before, clean = (rows_for(rng, task, window) for window in (BASELINE, INCIDENT))
+    inside = clean.features["region"] == where if where else np.ones(len(clean), bool)
+    y = np.asarray(clean.y)
+    other = rng.permutation(y) if broken == "exchanged" else y.max() + y.min() - y
+    hit = inside & (rng.random(len(y)) < (1.0 if broken == "exchanged" else broken))
+    during = replace(clean, y=np.where(hit, other, y))
+    more = {"task": "regression", "metric": "mae", "models": {"good": FIGURES}} if task == "regression" else {}
+    assert not list(meaningless_repairs(facts_of(before, during, **more)))
+
+
+FIGURES = Scorer("good", lambda c: 10 + 0.2 * c["delay"] + 4 * c["load"] + c["noise"] * 0.5)
+
+
+def rows_for(rng, task, window):
+    """Rows of the good model, or of one of figures."""
+    if task == "binary":
+        return served(rng, 4000, window=window)
+    features = inputs(rng, 4000)
+    p = FIGURES.score(features)
+    return rows_of(features, p + rng.normal(0, 2, 4000), p, p, window=window, metric=metric_for("mae", "regression"))
+
+
+def test_a_figures_model_is_asked_too_and_missing_inputs_are_left_out(rng):
+    """A linear model answers nothing where an input is missing."""
+    before, clean = (rows_for(rng, "regression", window) for window in (BASELINE, INCIDENT))
+    gone = rng.random(4000) < 0.02
+    during = clean.with_feature("load", rng.permutation(clean.features["load"]))
+    during = during.with_feature("delay", np.where(gone, np.nan, during.features["delay"]))
+    p = FIGURES.score(during.features)
+    during = replace(during, p=p, score=p)
+    found = list(
+        meaningless_repairs(facts_of(before, during, task="regression", metric="mae", models={"good": FIGURES}))
+    )
+    assert [(one.kind, one.features) for one in found] == [("other rows", ("load",))]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_feature_with_one_value_is_not_asked(before, clean, value):
+    """That is for the tests of constants and nulls to decide."""
+    rows = clean.features["region"] == "us"
+    during = corrupted(clean, "load", np.where(rows, value, clean.features["load"]))
+    assert not list(meaningless_repairs(facts_of(before, during)))
+
+
 def test_where_nothing_changed_all_features_tell_something(before, clean):
     assert not list(meaningless_repairs(facts_of(before, clean)))
 
 
 def test_fewer_positives_of_one_region_are_no_fault_of_a_feature(rng, before, clean):
-    rows = (clean.features["region"] == "us") & (rng.random(len(clean)) < 0.6)
-    drifted = corrupted(clean, "noise", clean.features["noise"])
-    drifted.y[rows] = 0.0
+    fewer = (clean.features["region"] == "us") & (rng.random(len(clean)) < 0.6)
+    drifted = replace(clean, y=np.where(fewer, 0.0, clean.y))
     assert not list(meaningless_repairs(facts_of(before, drifted)))
 
 

@@ -72,3 +72,13 @@ def test_healthy_windows_have_no_mix_shift():
         rng = np.random.default_rng(seed)
         found = decided(rows(rng, 1500, [0.4, 0.3, 0.3]), rows(rng, 900, [0.4, 0.3, 0.3], window=INCIDENT))
         assert found.verdict != "confirmed"
+
+
+def test_a_mix_that_makes_far_more_than_the_rise_is_not_the_mix_alone(rng):
+    """Rows of the hard region grew, and fare better than such rows did: they are not such rows."""
+    before, during = (
+        rows(rng, 6000, [0.5, 0.3, 0.2]),
+        rows(rng, 6000, [0.1, 0.1, 0.8], window=INCIDENT, error={"asia": 0.05, "eu": 0.15, "us": 0.28}),
+    )
+    found = decided(before, during)
+    assert found.verdict in ("inconclusive", "refuted")

@@ -60,7 +60,7 @@ def test_two_fields_of_one_sender_are_one_payload(before, during):
     first = weighed.causes[0]
     assert (first.id, first.verdict, first.features, first.scope) == (
         "P4",
-        "confirmed",
+        "supported",
         ("delay", "load"),
         "region = us",
     )
@@ -74,9 +74,8 @@ def test_undoing_a_payload_undoes_each_field(before, during):
     again = one.undo(during)
     for name in ("delay", "load"):
         np.testing.assert_allclose(again.features[name], scaled(during, name, 1 / 1000).features[name])
-    assert one.statement == (
-        "the payload has another form where region is us: delay is multiplied by 1000, load is multiplied by 1000"
-    )
+    said = "several fields have another form at once where region is us, by its sender, or by what feeds these fields"
+    assert one.statement == f"{said}: delay (unit), load (unit)"
 
 
 @pytest.mark.parametrize(
@@ -99,14 +98,47 @@ def test_what_a_machine_does_is_no_payload(before, during):
     assert of_one_sender(repairs, facts_of(before, during)) == repairs
 
 
+def change(summary="the bus goes live", **more):
+    return Change("events.1", "product", INCIDENT.start, summary, **more)
+
+
 @pytest.mark.parametrize(
-    ("release", "id_"),
-    [("client 5.0 of US out", "P4"), ("client 5.0 of asia out", "D3"), ("the bus goes live", "D3")],
+    ("record", "verdict"),
+    [
+        (change("client 5.0 of us out"), "supported"),
+        (change("client 5.0 of asia out"), "supported"),
+        (change(scope={"region": "us"}), "confirmed"),
+        (change(scope={"plan": "us"}), "supported"),
+    ],
+    ids=["too short a name", "another's", "its scope", "another column's scope"],
 )
-def test_one_field_is_a_payload_where_a_release_on_record_names_the_sender(before, during, release, id_):
-    change = Change("events.1", "product", INCIDENT.start, release)
-    found = decide_repairs(facts_of(before, during, repairs=[unit("delay")], changes=[change]))
-    assert next(iter(found)).id == id_
+def test_a_payload_is_confirmed_where_a_release_of_its_sender_is_on_record(before, during, record, verdict):
+    facts = facts_of(before, during, repairs=[unit("delay"), unit("load")], changes=[record])
+    found = next(one for one in decide_repairs(facts) if one.id == "P4")
+    assert (found.verdict, found.parameters.get("release")) == (verdict, "events.1" if verdict == "confirmed" else None)
+
+
+def test_one_field_alone_stays_what_it_is_whatever_is_on_record(before, during):
+    repairs = [unit("delay")]
+    facts = facts_of(before, during, repairs=repairs, changes=[change(scope={"region": "us"})])
+    assert of_one_sender(repairs, facts) == repairs
+
+
+def test_another_kind_of_fault_that_fits_the_field_better_is_kept(before, during):
+    sentinel = repair_of("sentinel", "delay", lambda sample: sample, region=Region("region", "us"), fit=0.99)
+    kept = of_one_sender([sentinel, unit("delay", fit=0.61), unit("load", fit=0.61)], facts_of(before, during))
+    assert [one.kind for one in kept] == [PAYLOAD, "sentinel"]
+
+
+def test_what_a_payload_holds_is_not_said_to_have_changed_in_no_field(before, during):
+    facts = facts_of(before, during, repairs=[unit("delay"), unit("load")])
+    units = next(one for one in decide_repairs(facts) if one.id == "D3")
+    assert (units.verdict, "see P4" in units.result) == ("refuted", True)
+
+
+def test_of_parts_that_struck_more_and_less_the_least_is_sure(before, during):
+    (one,) = of_one_sender([unit("delay"), unit("load", share=0.55)], facts_of(before, during))
+    assert one.share == 0.55
 
 
 @pytest.mark.parametrize(("factor", "told"), [(1024.0, True), (3.6, False)])

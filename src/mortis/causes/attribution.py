@@ -79,10 +79,12 @@ def _perhaps(share: Interval, more: float) -> Interval:
 def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[Coalition, Floats]:
     """What every set of remedies takes back together: over all rows, then in each draw.
 
-    Where true values are lost, what every set of the faults costs together once they are done again.
+    Where true values are lost, what every set of the faults costs together once they are done again. Beside faults that
+    can only be undone, what can only be done again counts by itself.
     """
     worth: dict[Coalition, Floats] = {(): np.zeros(len(draws.weights) + 1)}
     again = [one.again for one in remedies if one.again is not None]
+    lost = [i for i, one in enumerate(remedies) if one.only_again]
     same_rows = len(again) == len(remedies) and all(one.usual is again[0].usual for one in again)
     once_more = same_rows and not all(one.exact for one in remedies)
     for size in range(1, len(remedies) + 1):
@@ -90,7 +92,10 @@ def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[C
             if once_more:
                 share, shares = shares_done_again(facts, [again[i] for i in chosen])
             else:
-                share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen)))
+                share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen if i not in lost)))
+                for i in (i for i in chosen if i in lost):
+                    alone, drawn_alone = shares_done_again(facts, [one for one in (remedies[i].again,) if one])
+                    share, shares = share + alone, shares + drawn_alone
             worth[chosen] = np.concatenate([[share], shares])
     return worth
 

@@ -1,42 +1,88 @@
-"""Whether a model learned from rows as an incident leaves them: labels turned round, or a feature in another form."""
+"""What a model learned from: rows as an incident leaves them, outcomes that stand for something else, or neither."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
 
-from mortis.causes.facts import Facts, percent
+from mortis.causes.facts import Facts
+from mortis.causes.labels import in_words
+from mortis.causes.likelihood import LabelLaw
 from mortis.causes.payloads import FORMS
-from mortis.causes.relation import FEWEST_ROWS, Way, relation
-from mortis.causes.replay import answers
+from mortis.causes.proxies import FOLLOWS, HALF, follow
+from mortis.causes.relation import CLEAR, FEWEST_ROWS, Relation, labelled, relation
+from mortis.causes.replay import answers, nulls
 from mortis.integrity.corruption import propose
+from mortis.integrity.kinds.repair import Repair
 from mortis.problems import Problem
 from mortis.rows import RowSample, is_number
 
-TOLD = ("factor", "function", "how", "share")  # of the parameters of a feature's form
-SURELY = 0.9  # of a feature's difference explained by another form
+BROKEN = ("flipped", "exchanged")  # labels as no world gives them: the opposite of what came, or another row's
+SURELY = 0.9  # of a feature's difference explained
 
 
 @dataclass(frozen=True, slots=True)
-class Contamination:
-    """What is wrong in the rows that a version learned from, held against the log's baseline, and the cause that is."""
+class Learned:
+    """What the training table holds, held against the log's baseline.
 
-    id: str
+    `cause` is L3 or M6 where it holds what explains a worse version, else empty; `unread` then says what was not looked
+    at, if anything.
+    """
+
     says: str
-    features: tuple[str, ...]
-    parameters: Mapping[str, str | float]
+    cause: str = ""
+    unread: str = ""
+    features: tuple[str, ...] = ()
+    parameters: Mapping[str, str | float] = field(default_factory=dict)
+    scope: str = ""
 
 
-def why_not_held_against(facts: Facts, old: str) -> str:
+def learned(facts: Facts, old: str) -> Learned:
+    """What the training table tells of a version that does worse than `old`, which it replaced.
+
+    Features are compared as served ones are, and labels are held against those that the baseline's relation to inputs
+    and to the old version's answers would give: it answers the training rows as it answered the log's. A feature in
+    another form, if labels say that it is one and not other values, or labels that are turned round or another row's
+    are an incident's (L3); labels that follow a feature which the log's don't stand for something else (M6).
+    """
+    unread = _why_unread(facts, old)
+    if unread:
+        return Learned("", unread=unread)
+    rows = _as_served(facts, old)
+    logged = replace(facts.before, features={name: facts.before.features[name] for name in rows.features})
+    struck = [one for one in propose(logged, rows, rng=facts.rng()) if one.fit >= SURELY]
+    form = next((one for one in struck if one.kind in FORMS and _is_a_form(facts, old, one, rows)), None)
+    if form:
+        return _of_a_form(form)
+    proxy = _proxy(logged, rows)
+    if proxy:
+        return Learned(
+            f"in the training table labels follow {proxy}, which the log's don't", "M6", parameters={"follows": proxy}
+        )
+    if struck:
+        # Answers to features that are others than the log's tell nothing of labels.
+        return Learned(
+            "", unread=f"features there differ from the log's ({struck[0].statement}), so that labels tell nothing"
+        )
+    found = relation(replace(facts, before=logged, during=rows))
+    if found is None:
+        return Learned("", unread="too few rows of it, or of the baseline, have labels")
+    return _of_labels(found, facts)
+
+
+def _why_unread(facts: Facts, old: str) -> str:
     """Why the training table can't be held against the baseline; empty where it can."""
+    if facts.task not in ("binary", "regression"):
+        return "only labels of a yes or no, or of a figure, are held against a training table's"
     if facts.training is None:
-        return "no training table with the model's features and its labels was handed over (training.label)"
-    if len(facts.training.y) < FEWEST_ROWS:
-        return f"the training table has fewer than {FEWEST_ROWS} rows"
-    if len({*facts.training.y.tolist()} - {None}) < 2:
+        return "no training table of the promoted version, with its label (training.label), was handed over"
+    known = facts.training.y[~nulls(facts.training.y)]
+    if min(len(known), int(labelled(facts.before).sum())) < FEWEST_ROWS:
+        return f"fewer than {FEWEST_ROWS} rows of the training table, or of the baseline, have labels"
+    if len(np.unique(known)) < 2:
         return "the training table's labels are all alike, or spelt otherwise than the log's"
     try:
         _as_served(facts, old)
@@ -45,43 +91,61 @@ def why_not_held_against(facts: Facts, old: str) -> str:
     return ""
 
 
-def contamination(facts: Facts, old: str) -> Contamination | None:
-    """What the training table holds that an incident would leave there; None where it looks like the baseline's rows.
-
-    Features are compared as served ones are. Labels are held against those that the baseline's relation to inputs and
-    to the answers of the version `old` would give: it answers the training rows as it answered the log's. Turned round,
-    they are an incident's (L3); higher where a feature is, whatever came, they stand for something else (M6).
-    """
-    if why_not_held_against(facts, old):
-        return None
-    learned = _as_served(facts, old)
-    logged = replace(facts.before, features={name: facts.before.features[name] for name in learned.features})
-    struck = [one for one in propose(logged, learned, rng=facts.rng()) if one.fit >= SURELY]
-    for one in struck:
-        if one.kind in FORMS:
-            told = {key: value for key, value in one.parameters.items() if key in TOLD}
-            return Contamination("L3", f"in the training table {one.statement}", one.features, told)
-    # Where other features are than in the log, answers to them tell nothing of labels.
-    found = None if struck else relation(replace(facts, before=logged, during=learned))
-    return _of_labels(found.best) if found and found.best else None
+def _is_a_form(facts: Facts, old: str, one: Repair, rows: RowSample) -> bool:
+    """Whether labels are likelier at the old version's answers once a feature's form is undone: else values differ."""
+    before = facts.before.where(labelled(facts.before) & np.isfinite(_given(facts, old, facts.before)))
+    law = LabelLaw.of(facts.task, _given(facts, old, before), before.y)
+    undone = one.undo(rows)
+    either = labelled(rows) & np.isfinite(_given(facts, old, rows)) & np.isfinite(_given(facts, old, undone))
+    put_right, as_is = (law.judged(each.where(either), _given(facts, old, each)[either]) for each in (undone, rows))
+    return put_right.gain_over(as_is) >= CLEAR
 
 
-def _of_labels(way: Way) -> Contamination | None:
-    where = f" where {way.place}" if way.place.column else ""
-    if way.name == "flipped":
-        said = f"in the training table about {percent(way.part)} of the labels{where} are as the opposite of what came"
-        return Contamination("L3", said, (), {"share_of_rows": round(way.part, 3)})
-    if way.name == "more" and np.isfinite(way.place.low):
-        said = f"in the training table labels are higher{where}, whatever came"
-        return Contamination("M6", said, (), {"follows": way.place.column})
-    return None
+def _of_a_form(one: Repair) -> Learned:
+    told: dict[str, str | float] = {"kind": one.kind}
+    told |= {name: value for name, value in one.parameters.items() if name in ("factor", "function", "how")}
+    told["share_of_rows"] = round(one.share, 3)
+    scope = " = ".join(one.scope) if one.scope else ""
+    return Learned(f"in the training table {one.statement}", "L3", features=one.features, parameters=told, scope=scope)
+
+
+def _proxy(logged: RowSample, rows: RowSample) -> str:
+    """The feature that training labels follow, and the log's don't; empty where there is none."""
+    follows = {}
+    for name, column in rows.features.items():
+        was, now = (_followed(sample, name) for sample in (logged, rows))
+        if now >= FOLLOWS and was <= HALF * now and is_number(column):
+            follows[name] = now - was
+    return max(follows, key=lambda name: follows[name], default="")
+
+
+def _followed(sample: RowSample, name: str) -> float:
+    known = labelled(sample)
+    return follow(sample.features[name][known], np.asarray(sample.y, dtype=float)[known])
+
+
+def _of_labels(found: Relation, facts: Facts) -> Learned:
+    way = found.best
+    if way is None or way.name not in BROKEN:
+        told = f"; there {in_words(way, facts)}" if way else ""
+        return Learned(f"the training table holds neither broken labels nor features in other forms{told}")
+    return Learned(
+        f"in the training table {in_words(way, facts)}",
+        "L3",
+        parameters={"share_of_rows": round(way.part, 3)},
+        scope=str(way.place),
+    )
+
+
+def _given(facts: Facts, old: str, sample: RowSample) -> np.ndarray:
+    return np.asarray(answers(facts, facts.models[old], sample), dtype=float)
 
 
 @lru_cache(maxsize=1)  # asked whether it can be done, then for the rows
 def _as_served(facts: Facts, old: str) -> RowSample:
     """The training rows as if the old version had answered them, spread over the incident.
 
-    Raises Problem where it can't, for want of a feature.
+    With the features that the log has too, of the same kind. Raises Problem where the version can't answer them.
     """
     training = facts.training
     if training is None:
@@ -105,9 +169,9 @@ def _as_served(facts: Facts, old: str) -> RowSample:
         ids=np.full(n, None, dtype=object),
         rows=n,
     )
-    given = answers(facts, facts.models[old], blank)
+    given = _given(facts, old, blank)
     if facts.task == "binary":
-        decided = (np.asarray(given, dtype=float) >= (facts.threshold or 0.5)).astype(float)
-        return replace(blank, score=np.asarray(given, dtype=float), p=decided)
+        threshold = 0.5 if facts.threshold is None else facts.threshold
+        return replace(blank, score=given, p=np.where(np.isfinite(given), given >= threshold, np.nan))
     scores = np.isfinite(facts.before.score).any()
-    return replace(blank, p=given, score=np.asarray(given, dtype=float) if scores else none)
+    return replace(blank, p=given, score=given if scores else none)

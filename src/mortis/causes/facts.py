@@ -106,6 +106,13 @@ class Remedy:
     exact: bool = True
     again: Reenactment | None = None
 
+    @property
+    def only_again(self) -> bool:
+        """Whether nothing is put right by it: what the cause cost is told by doing it again alone."""
+        return self.again is not None and all(
+            one is None for one in (self.undo, self.version, self.threshold, self.keep)
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
@@ -138,6 +145,12 @@ def plainly(id_: str, verdict: CauseVerdict, test: str, result: str) -> Outcome:
 def each_plainly(ids: Iterable[str], verdict: CauseVerdict, test: str, result: str) -> list[Outcome]:
     """The same plain outcome of several causes that one test decides."""
     return [plainly(id_, verdict, test, result) for id_ in ids]
+
+
+def per_second(sample: RowSample, rows: Bools) -> float:
+    """How many rows like the marked ones (n,) a window has per second; NaN where all are of one moment."""
+    seconds = float(np.ptp(sample.second)) if len(sample) else 0.0
+    return sample.rows * float(rows.mean()) / seconds if seconds > 0 else float("nan")
 
 
 def percent(share: float, decimals: int = 0) -> str:

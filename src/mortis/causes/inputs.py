@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from mortis.causes.facts import Facts
-from mortis.causes.replay import answers, replay, why_not_replayed
+from mortis.causes.replay import answers, mostly_served, why_not_replayed
 from mortis.rows import Column, is_number
 
 APART = 0.15  # a feature this far from the baseline's (0..1) has moved in a way worth naming
@@ -55,8 +54,7 @@ def reliance(facts: Facts) -> Mapping[str, float]:
     if why_not_replayed(facts) is not None:
         return {}
     rows = facts.before.where(np.arange(len(facts.before)) < MOST_SHUFFLED)
-    served = Counter(one for one in replay(facts, facts.before).logged.tolist() if one in facts.models)
-    model, rng = facts.models[served.most_common(1)[0][0]], facts.rng()
+    model, rng = facts.models[mostly_served(facts)], facts.rng()
     usual = answers(facts, model, rows)
     changes = {
         name: _change(usual, answers(facts, model, rows.with_feature(name, column[rng.permutation(len(rows))])))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mortis.causes.facts import Bools, Facts
 from mortis.causes.replay import nulls, touched
 from mortis.integrity.kinds.proposal import filled
-from mortis.integrity.kinds.repair import Reenactment, Repair
+from mortis.integrity.kinds.repair import Reenactment, Repair, undone
 from mortis.problems import listed
 from mortis.rows import RowSample
 
@@ -49,12 +49,6 @@ def _goes_with(one: Repair, first: Repair, facts: Facts) -> bool:
 def _as_one(parts: Sequence[Repair]) -> Repair:
     """One repair of all parts: what each puts back, and all made null on the rows where the first was."""
     first, names = parts[0], tuple(sorted(one.features[0] for one in parts))
-
-    def undo(sample: RowSample) -> RowSample:
-        for one in parts:
-            sample = one.undo(sample)
-        return sample
-
     statement = f"{listed(names)} are null together, on the same rows{first.region.text()}"
     return replace(
         first,
@@ -62,7 +56,7 @@ def _as_one(parts: Sequence[Repair]) -> Repair:
         features=names,
         statement=statement,
         fit=min(one.fit for one in parts),
-        undo=undo,
+        undo=undone(parts),
         reenacted=_all_null(first.reenacted, names) if first.reenacted else None,
     )
 

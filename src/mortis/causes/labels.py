@@ -48,12 +48,12 @@ def decide_labels(facts: Facts) -> Iterable[Outcome]:
     surface = surface_of(facts)
     if surface and surface.differs:
         result = (
-            f"{_in_words(way, facts)}; but there is more to it than labels: inputs or the number of rows moved there"
+            f"{in_words(way, facts)}; but there is more to it than labels: inputs or the number of rows moved there"
         )
         yield from each_plainly(("L1", "E1"), "refuted", NAME, result)
         return
     taken = with_usual_labels(facts, found)
-    told = f"{_in_words(way, facts)}; with labels as in the baseline, {says(taken, facts.metric.name)}"
+    told = f"{in_words(way, facts)}; with labels as in the baseline, {says(taken, facts.metric.name)}"
     broken, joined = _broken(facts, found, way), _misjoined(facts, found, way)
     yield _outcome("L1", broken, told, way, taken)
     yield _outcome("E1", joined, told, way, taken)
@@ -98,7 +98,7 @@ def _outcome(id_: str, ruled: _Ruled, told: str, way: Way, taken: Recovery) -> O
     )
 
 
-def _in_words(way: Way, facts: Facts) -> str:
+def in_words(way: Way, facts: Facts) -> str:
     """A way as a sentence."""
     where = f" where {way.place}" if way.place.column else ""
     if way.name in ("fewer", "more") and facts.task == "regression":

@@ -1,19 +1,19 @@
-"""A feature that tells nothing any more: labels come out as if its values were those of any rows."""
+"""A feature that labels depend on no more: they come out as if its values were those of any rows."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from mortis.causes.facts import Facts
 from mortis.causes.inputs import APART, distance, reliance
-from mortis.causes.propensity import codes_of, expit, logistic
-from mortis.causes.relation import CLEAR, FEWEST_ROWS, LEAST, Place, labelled, level, places_of
-from mortis.causes.replay import answers, replay, why_not_own, why_not_replayed
+from mortis.causes.likelihood import JudgedLabels, LabelLaw
+from mortis.causes.propensity import codes_of
+from mortis.causes.relation import CLEAR, FEWEST_ROWS, Place, labelled, places_of
+from mortis.causes.replay import answers, mostly_served, why_not_own, why_not_replayed
 from mortis.integrity.kinds.repair import Reenactment, Region, Repair
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
@@ -22,39 +22,47 @@ OTHER_CODES = "other codes"
 """The kind of a feature that means nothing for one value of a column, where its values are others than before."""
 OTHER_ROWS = "other rows"
 """The kind of a feature whose values are the usual ones, but not those of their rows."""
-FIT = 0.9
+FIT = 0.85  # below what is beyond doubt: labels tell it, not the feature itself
 RELIED = 0.1  # of the strongest reliance: what answers hardly hang on can't be seen in labels
 MOST_FEATURES, MOST_ROWS, DRAWS = 5, 5_000, 5
-LEFT = 0.3  # of a change is left at most: some rows may be of the time before
+LEFT = 0.3  # of a change is left at most: some of the rows may be of the time before
 SURELY = 3.0  # deviations
 FEWEST = 50
-MOST_NATS = 4.0  # that one row counts
 
 
 def meaningless_repairs(facts: Facts) -> Iterator[Repair]:
-    """A repair for the feature that labels no longer hang on, though answers do; the true values are lost.
+    """A repair for the feature that labels no longer depend on, though answers do; the true values are lost.
 
     Two likelihoods of the incident's labels are held against each other, both learned from the baseline: by the model's
     answers, and by its answers to rows whose value of the feature is anybody's. Where the second is higher, labels must
-    come as in the baseline once the feature is left out of account, and not differ by its values: that tells a feature
-    that broke from a world that changed, and from values that mean something in another form.
+    come as in the baseline once the feature is left out of account, follow the other features still, and not differ by
+    its values: that tells a feature that broke from labels that broke, from a world that changed, and from values that
+    mean something in another form.
 
     Source: the conditional randomisation test, Candès et al. (2018), "Panning for gold", on likelihoods.
     """
-    if facts.task not in ("binary", "regression") or why_not_replayed(facts) or why_not_own(facts):
+    if why_not_asked(facts):
         return
-    old, new = (_thinned(sample) for sample in (facts.before, facts.during))
-    if min(len(old), len(new)) < FEWEST_ROWS:
-        return
-    best = _best(facts, old, new)
+    best = _best(facts, *(_thinned(facts, sample) for sample in (facts.before, facts.during)))
     repair = _repair(facts, best) if best else None
     if repair is not None:
         yield repair
 
 
+def why_not_asked(facts: Facts) -> str:
+    """Why labels can't tell whether a feature means something still; empty where they can."""
+    if facts.task not in ("binary", "regression"):
+        return "only labels of a yes or no, or of a figure, are held against features"
+    why = why_not_replayed(facts) or why_not_own(facts)
+    if why:
+        return why
+    few = min(len(_thinned(facts, sample)) for sample in (facts.before, facts.during)) < FEWEST_ROWS
+    return f"fewer than {FEWEST_ROWS} sampled rows of a window have labels and answers" if few else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A feature, where labels don't hang on it, and by how much (nats)."""
+    """A feature, where labels don't depend on it, and by how much (nats)."""
 
     name: str
     place: Place
@@ -62,132 +70,128 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Judged:
-    """Rows with the log-likelihoods of their labels (n,), and how far these lie above what is expected."""
+class _Windows:
+    """The labels of both windows, judged alike."""
 
-    rows: RowSample
-    log: Floats
-    off: Floats
+    before: JudgedLabels
+    during: JudgedLabels
 
-    def within(self, place: Place) -> _Judged:
+    def within(self, place: Place) -> _Windows:
         """The rows in a place."""
-        inside = place.holds(self.rows)
-        return _Judged(self.rows.where(inside), self.log[inside], self.off[inside])
+        return _Windows(*(one.within(place.holds(one.rows)) for one in (self.before, self.during)))
+
+    @property
+    def further(self) -> float:
+        """By how much more labels lie above what is expected than in the baseline."""
+        return float(self.during.off.mean() - self.before.off.mean())
+
+    @property
+    def unlikelier(self) -> float:
+        """By how many nats a label is less likely than in the baseline, in the mean."""
+        return float(self.before.likelihood.mean() - self.during.likelihood.mean())
 
 
 def _best(facts: Facts, old: RowSample, new: RowSample) -> _Found | None:
     """The feature and place that gain most, beyond what a search so wide gains by chance."""
     relied = reliance(facts)
     names = sorted((name for name in relied if relied[name] >= RELIED), key=lambda name: -relied[name])[:MOST_FEATURES]
+    places = [place for place in places_of(new) if place.whole]
     if not names:
         return None
-    places = [place for place in places_of(new) if place.whole]
-    law = _Law.of(facts.task, _answers(facts, old), old.y)
-    seen = tuple(law.judged(rows, _answers(facts, rows)) for rows in (old, new))
+    law = LabelLaw.of(facts.task, _answers(facts, old), old.y)
+    seeing = _Windows(*(law.judged(rows, _answers(facts, rows)) for rows in (old, new)))
     found: list[_Found] = []
     for name in names:
         blind = _blind(facts, old, new, name)
+        if blind is None:
+            continue
         for place in (place for place in places if place.column != name):
-            was, now, seen_was, seen_now = (one.within(place) for one in (*blind, *seen))
-            enough = min(len(was.rows), len(now.rows)) >= FEWEST
-            if enough and _comes_as_before(was, now, seen_was, seen_now) and _hangs_no_more(name, was, now):
-                gained = np.clip(now.log - seen_now.log, -MOST_NATS, MOST_NATS)
-                found.append(_Found(name, place, float(gained.sum())))
+            without, with_it = blind.within(place), seeing.within(place)
+            if _comes_as_before(without, with_it) and _depends_no_more(name, without):
+                found.append(_Found(name, place, without.during.gain_over(with_it.during)))
     best = max(found, key=lambda one: one.gain, default=None)
     return best if best and best.gain >= CLEAR + np.log(len(names) * len(places)) else None
 
 
-def _comes_as_before(was: _Judged, now: _Judged, seen_was: _Judged, seen_now: _Judged) -> bool:
+def _comes_as_before(without: _Windows, with_it: _Windows) -> bool:
     """Whether labels come as in the baseline, once the feature is left out of account.
 
-    They lie no further above or below what is expected, and are hardly less likely, measured by how far off and how
-    much less likely they are where the feature counts.
+    They lie no further from what is expected and are hardly less likely, measured by how it is where the feature
+    counts; and they follow what the other features make expected about as closely as they did.
     """
+    was, now = without.before, without.during
+    if min(len(was.rows), len(now.rows)) < FEWEST:
+        return False
     error = float(np.sqrt(was.off.var() / len(was.off) + now.off.var() / len(now.off)))
-    further, seen_further = (abs(float(b.off.mean() - a.off.mean())) for a, b in ((was, now), (seen_was, seen_now)))
-    lost, seen_lost = (float(a.log.mean() - b.log.mean()) for a, b in ((was, now), (seen_was, seen_now)))
-    return further <= max(SURELY * error, LEFT * seen_further) and lost <= LEFT * seen_lost
+    as_far = abs(without.further) <= max(SURELY * error, LEFT * abs(with_it.further))
+    as_likely = without.unlikelier <= LEFT * with_it.unlikelier
+    usual, least = _slope(was)
+    return as_far and as_likely and least > 0 and _slope(now)[0] >= (1 - LEFT) * usual
 
 
-def _hangs_no_more(name: str, was: _Judged, now: _Judged) -> bool:
+def _slope(one: JudgedLabels) -> tuple[float, float]:
+    """By how much labels rise with what is expected of them (1: as much), and what that surely is at least."""
+    spread = float(one.expected.var()) * len(one.expected)
+    if spread <= 0:
+        return 0.0, 0.0
+    slope = 1 + float(((one.expected - one.expected.mean()) * one.off).sum()) / spread
+    return slope, slope - SURELY * float(one.off.std()) / float(np.sqrt(spread))
+
+
+def _depends_no_more(name: str, without: _Windows) -> bool:
     """Whether labels, the other features apart, differ by the feature's value no more than by chance, or far less.
 
-    A feature that matters otherwise than it did still matters.
+    A feature that matters otherwise than it did still matters; one that has a single value can't be asked.
     """
-    usual, _ = _explained(was.rows.features[name], was.off)
-    share, chance = _explained(now.rows.features[name], now.off)
-    return share <= max(chance, LEFT**2 * usual)
+    usual, _ = _explained(without.before.rows.features[name], without.before.off)
+    share, chance = _explained(without.during.rows.features[name], without.during.off)
+    # Of rows of the time before a part LEFT would leave so much of the slope, and its square of what that explains.
+    return chance > 0 and share <= max(chance, LEFT**2 * usual)
 
 
 def _explained(column: Column, off: Floats) -> tuple[float, float]:
-    """The share of the squares of `off` (n,) that lies between a feature's values, and what chance would make of it."""
+    """The share of the squares of `off` (n,) that lies between a feature's values, and what chance would make of it.
+
+    Both are 0 where the feature has one value alone.
+    """
     codes = np.unique(codes_of(column), return_inverse=True)[1]
     counts = np.bincount(codes)
-    means = np.bincount(codes, off - off.mean()) / counts
     freedom = len(counts) - 1
+    if freedom < 1:
+        return 0.0, 0.0
+    means = np.bincount(codes, off - off.mean()) / counts
     share = float((counts * means**2).sum() / max(len(off) * float(off.var()), 1e-12))
     return share, (freedom + SURELY * np.sqrt(2 * freedom)) / len(off)
 
 
-def _thinned(sample: RowSample) -> RowSample:
+@lru_cache(maxsize=2)  # of both windows
+def _thinned(facts: Facts, sample: RowSample) -> RowSample:
+    """At most so many rows with labels and answers, evenly spread."""
     rows = np.flatnonzero(labelled(sample))
-    return sample.where(rows[np.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).astype(np.int64)])
+    some = sample.where(rows[np.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).astype(np.int64)])
+    return some.where(np.isfinite(_answers(facts, some)))
 
 
 def _answers(facts: Facts, sample: RowSample) -> Floats:
-    """What the version that served most of the baseline answers."""
-    served = Counter(one for one in replay(facts, facts.before).logged.tolist() if one in facts.models)
-    return np.asarray(answers(facts, facts.models[served.most_common(1)[0][0]], sample), dtype=float)
+    return np.asarray(answers(facts, facts.models[mostly_served(facts)], sample), dtype=float)
 
 
-def _blind(facts: Facts, old: RowSample, new: RowSample, name: str) -> tuple[_Judged, _Judged]:
-    """Labels judged by the mean answers to rows whose value of a feature is that of any rows of the baseline."""
-    rng, column = facts.rng(), facts.before.features[name]
+def _blind(facts: Facts, old: RowSample, new: RowSample, name: str) -> _Windows | None:
+    """Labels judged by the mean answers to rows whose value of a feature is that of any row of the baseline.
+
+    None where the model has no answer to some.
+    """
+    rng, column = facts.rng(), old.features[name]
 
     def answered(rows: RowSample) -> Floats:
         drawn = [_answers(facts, rows.with_feature(name, rng.choice(column, len(rows)))) for _ in range(DRAWS)]
         return np.asarray(np.mean(drawn, axis=0), dtype=float)
 
     before, during = answered(old), answered(new)
-    law = _Law.of(facts.task, before, old.y)
-    return law.judged(old, before), law.judged(new, during)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Law:
-    """How likely labels are at an answer, as the baseline has it: by a logistic curve, or by Laplace's about a line.
-
-    `usual` are the baseline's answers, `line` the coefficients, `spread` how far labels lie from the line in the mean.
-    """
-
-    usual: Floats
-    line: Floats
-    spread: float = 1.0
-    binary: bool = False
-
-    @classmethod
-    def of(cls, task: str, given: Floats, y: Column) -> _Law:
-        labels = np.asarray(y, dtype=float)
-        if task == "binary":
-            beta, _ = logistic(_design(given, given), labels)
-            return cls(given, np.asarray(beta, dtype=float), binary=True)
-        line = np.polyfit(given, labels, 1)
-        off = np.abs(labels - np.polyval(line, given))
-        return cls(given, np.asarray(line, dtype=float), max(float(off.mean()), 1e-9))
-
-    def judged(self, rows: RowSample, given: Floats) -> _Judged:
-        """The rows' labels held against what is expected at these answers (n,)."""
-        labels = np.asarray(rows.y, dtype=float)
-        if self.binary:
-            chance = np.clip(expit(_design(given, self.usual) @ self.line.astype(np.float32)), LEAST, 1 - LEAST)
-            return _Judged(rows, np.log(np.where(labels == 1, chance, 1 - chance)), labels - chance)
-        off = labels - np.polyval(self.line, given)
-        return _Judged(rows, -np.abs(off) / self.spread - np.log(self.spread), off)
-
-
-def _design(given: Floats, usual: Floats) -> npt.NDArray[np.float32]:
-    height = level(given, usual)
-    return np.column_stack([np.ones(len(height)), height, np.minimum(height, 0)]).astype(np.float32)
+    if not (np.isfinite(before).all() and np.isfinite(during).all()):
+        return None
+    law = LabelLaw.of(facts.task, before, old.y)
+    return _Windows(law.judged(old, before), law.judged(new, during))
 
 
 def _repair(facts: Facts, found: _Found) -> Repair | None:
@@ -200,13 +204,14 @@ def _repair(facts: Facts, found: _Found) -> Repair | None:
         return None
     column, rows = facts.before.features[name].copy(), region.in_scope(facts.before)
     column[rows] = facts.rng().choice(now, int(rows.sum()))
-    told = f"{name} tells nothing of labels{region.text()}: they come as if its values were those of any rows"
-    told += f" (log-likelihood ratio {found.gain:.0f})"
+    there = "; its values there are others than before" if moved else ""
+    told = f"labels no longer depend on {name}{region.text()}: they come as if its values were those of any rows"
+    told += f" (log-likelihood ratio {found.gain:.0f}){there}; a world in which it matters no more would look the same"
     return Repair(
         kind=OTHER_CODES if moved else OTHER_ROWS,
         features=(name,),
         parameters={"items": place.value, **_ends(now)} if moved else {},
-        statement=f"{told}; its values there are others than before" if moved else told,
+        statement=told,
         fit=FIT,
         region=region,
         share=1.0,

@@ -17,6 +17,7 @@ from mortis.records import STANDING, CauseVerdict, Interval, Rate, Window
 DRAWS = 1000
 NAME = "split the rise exactly within and between segments"
 MOST, CLEARLY, HALF = 0.8, 0.5, 0.5
+ALL = 1.25  # of the rise: where the mix makes more, rates fell within the values, which are not what they were
 TIMES, STEADY = 1.8, 0.85  # a value's rows against what they were, and how far the others may vary
 NOTABLE = 0.05  # of the rise: below it, a value whose rate rose doesn't matter however sure that is
 RISKY = 0.05
@@ -68,6 +69,9 @@ def decide_mix(facts: Facts) -> Iterable[Outcome]:
         result += f"; errors rose where {best.column} is {', '.join(best.risen[:3])}"
     elif verdict == "confirmed":
         result += "; no value of it fares worse than before"
+    if verdict in STANDING and best.between > ALL:
+        verdict = "inconclusive"
+        result += "; but that is more than all of it: such rows are not what they were"
     changed = relation(facts) if verdict == "confirmed" else None
     if changed and changed.best:
         # Which rows a metric such as F1 is about hangs on their labels, so that their mix moves with these.

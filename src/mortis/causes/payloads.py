@@ -6,20 +6,22 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mortis.causes.facts import Facts
 from mortis.causes.record import on_record
-from mortis.integrity.kinds.repair import VERSION, Region, Repair
+from mortis.integrity.kinds.repair import VERSION, Region, Repair, undone
 from mortis.problems import listed
-from mortis.rows import RowSample
 
 PAYLOAD = "payload"
+RELEASE = "release"
+"""The parameter of a payload that names the release on record which brought it."""
 FORMS = frozenset({"unit", "sign", "transform", "respelling"})
 """The same value written otherwise, as a client may write it."""
-SURELY = 0.9  # of a field's change explained, where it is the only one
-WELL, MOSTLY = 0.6, 0.5  # of its change, and of the sender's rows, where several fields say the same
+WELL, MOSTLY = 0.6, 0.5  # of a field's change, and of the sender's rows: that several fields say the same adds to it
 NEAR = 0.05  # within which factors are one: a sender scales all of its numbers alike
 MOST_SAID = 4
-_PARTLY = ", in about"  # how a statement goes on where a part of the rows was struck
+SHORTEST = 3  # letters of a name that is looked for in prose
 MACHINES = frozenset(
     {"replica", "host", "hostname", "node", "machine", "instance", "server", "pod", "worker", "hardware", "gpu"}
 )
@@ -35,17 +37,16 @@ def names_machines(column: str) -> bool:
 
 
 def of_one_sender(repairs: Sequence[Repair], facts: Facts) -> list[Repair]:
-    """The repairs, those of one payload made one.
+    """The repairs, with those of one payload made one: two fields or more in another form for one value of a column.
 
-    That are two fields or more which have another form for one value of a column at once, or one field, where a
-    release on record names that value.
+    One field alone may be anybody's doing and stays what it is.
     """
     found = list(repairs)
     for scope, parts in _by_sender(repairs).items():
-        if len(parts) > 1 or (parts[0].fit >= SURELY and _released(scope[1], facts)):
+        if len(parts) > 1:
             names = {one.features for one in parts}
-            found = [one for one in found if not (one.scope == scope and one.features in names)]
-            found.insert(0, _as_one(parts, scope))
+            merged = [one for one in found if one.scope == scope and one.features in names and one.kind in FORMS]
+            found = [_as_one(parts, scope, facts), *(one for one in found if one not in merged)]
     return found
 
 
@@ -59,35 +60,46 @@ def _by_sender(repairs: Iterable[Repair]) -> Mapping[tuple[str, str], list[Repai
     return {scope: list(parts.values()) for scope, parts in found.items()}
 
 
-def _released(sender: str, facts: Facts) -> bool:
-    words = re.compile(rf"(?<!\w){re.escape(sender)}(?!\w)", re.IGNORECASE)
-    record = on_record(facts, "product", "deploy")
-    return any(words.search(one.summary) or sender in one.scope.values() for one in record)
+def _release(scope: tuple[str, str], facts: Facts) -> str:
+    """The release of the sender that is on record about the onset; empty where there is none."""
+    column, sender = scope
+    word = re.compile(rf"(?<!\w){re.escape(sender)}(?!\w)")
+    for one in on_record(facts, "product", "deploy"):
+        if one.scope.get(column) == sender or (len(sender) >= SHORTEST and word.search(one.summary)):
+            return one.id
+    return ""
 
 
-def _as_one(parts: Sequence[Repair], scope: tuple[str, str]) -> Repair:
+def _as_one(by_fit: Sequence[Repair], scope: tuple[str, str], facts: Facts) -> Repair:
     """One repair of all parts, in the order of their names."""
-    by_fit, parts = parts, sorted(parts, key=lambda one: one.features)
+    parts = sorted(by_fit, key=lambda one: one.features)
     since = [one.region.since for one in parts]
-    first = max(parts, key=lambda one: one.share)
     region = Region(*scope, None if None in since else min(one for one in since if one is not None))
-
-    def undo(sample: RowSample) -> RowSample:
-        for one in parts:
-            sample = one.undo(sample)
-        return sample
-
-    said = listed((one.statement.split(_PARTLY)[0].replace(one.region.text(), "") for one in parts), most=MOST_SAID)
-    factors = [float(one.parameters["factor"]) for one in by_fit if "factor" in one.parameters]
-    alike = bool(factors) and all(abs(one - factors[0]) <= NEAR * abs(factors[0]) for one in factors)
+    release = _release(scope, facts)
+    whose = f"by a release on record ({release})" if release else "by its sender, or by what feeds these fields"
+    said = listed((f"{', '.join(one.features)} ({one.kind})" for one in parts), most=MOST_SAID)
     return replace(
-        first,
+        by_fit[0],
         kind=PAYLOAD,
         features=tuple(name for one in parts for name in one.features),
-        parameters={"caller": scope[1], **({"factor": factors[0]} if alike else {})},
-        statement=f"the payload has another form{region.text()}: {said}",
+        parameters={"caller": scope[1], **_factor(by_fit), **({RELEASE: release} if release else {})},
+        statement=f"several fields have another form at once{region.text()}, {whose}: {said}",
         fit=min(one.fit for one in parts),
         region=region,
-        undo=undo,
+        share=min(one.share for one in parts),
+        rows=_rows(parts),
+        undo=undone(parts),
         reenacted=None,
     )
+
+
+def _factor(by_fit: Sequence[Repair]) -> dict[str, float]:
+    """The factor of all numbers, where they have about the same."""
+    factors = [float(one.parameters["factor"]) for one in by_fit if "factor" in one.parameters]
+    alike = bool(factors) and all(abs(one - factors[0]) <= NEAR * abs(factors[0]) for one in factors)
+    return {"factor": factors[0]} if alike else {}
+
+
+def _rows(parts: Sequence[Repair]) -> np.ndarray | None:
+    marked = [one.rows for one in parts if one.rows is not None]
+    return np.logical_or.reduce(marked) if len(marked) == len(parts) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mortis.causes.contamination import contamination, why_not_held_against
+from mortis.causes.contamination import learned
 from mortis.causes.facts import CONFIDENCE, Facts, Outcome, Remedy, each_plainly, percent, plainly
 from mortis.causes.proxies import proxy_of
 from mortis.causes.replay import why_not_replayed
@@ -86,14 +86,18 @@ def _by_what_it_learned(facts: Facts, promoted: _Promotion) -> Iterable[Outcome]
     )
     if found.verdict not in STANDING:
         yield merely
-        yield from each_plainly(IDS[1:], "refuted", NAME, f"{told}: what it learned does no harm that is seen")
+        yield from each_plainly(
+            IDS[1:], found.verdict, NAME, f"{told}: what it learned is not asked where it isn't worse"
+        )
         return
-    spoilt, proxy = contamination(facts, old), proxy_of(facts, new, old)
-    if spoilt:
-        yield _for_that(merely, spoilt.id, spoilt.says, spoilt.parameters, spoilt.features)
-        yield plainly("M1", "inconclusive", NAME, f"{told}: see {spoilt.id}")
-        yield plainly("M6" if spoilt.id == "L3" else "L3", "refuted", NAME, f"{spoilt.says}: see {spoilt.id}")
+    held = learned(facts, old)
+    if held.cause:
+        yield _for_that(merely, held.cause, held.says, held.parameters, held.features, held.scope)
+        yield plainly("M1", "inconclusive", NAME, f"{told}; {held.says}: see {held.cause}")
+        rest = "M6" if held.cause == "L3" else "L3"
+        yield plainly(rest, "inconclusive", NAME, f"not told apart from {held.cause}: {held.says}")
         return
+    proxy = proxy_of(facts, new, old)
     if proxy:
         # Worse it is by either; that it was trained on spoilt outcomes by mistake can't be told from meaning to.
         yield _for_that(merely, "M6", proxy.says, {"follows": proxy.feature})
@@ -101,13 +105,10 @@ def _by_what_it_learned(facts: Facts, promoted: _Promotion) -> Iterable[Outcome]
     else:
         yield merely
         yield plainly("M6", "refuted", NAME, "no new version answers by what the outcome doesn't follow")
-    why = why_not_held_against(facts, old)
-    if why:
-        yield plainly("L3", "not_tested", NAME, f"{told}; not tested, because {why}")
+    if held.unread:
+        yield plainly("L3", "not_tested", NAME, f"not tested, because {held.unread}; {told}")
     else:
-        yield plainly(
-            "L3", "refuted", NAME, "the training table holds neither labels turned round nor features in other forms"
-        )
+        yield plainly("L3", "refuted", NAME, held.says)
 
 
 def _for_that(
@@ -116,14 +117,16 @@ def _for_that(
     why: str,
     parameters: Mapping[str, str | float],
     features: tuple[str, ...] = (),
+    scope: str = "",
 ) -> Outcome:
     """A worse version's outcome with the reason; supported at most, as the reason was seen and not undone."""
     return replace(
         merely,
         id=id_,
         verdict="supported",
-        result=f"{merely.result}; {why}",
+        result=f"{merely.result}, whatever made it worse; {why}",
         confidence=CONFIDENCE["supported"],
         features=features,
         parameters={**merely.parameters, **parameters},
+        scope=scope,
     )

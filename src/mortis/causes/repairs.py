@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, Remedy, plainly
-from mortis.causes.inputs import APART, distance
+from mortis.causes.attempts import Trial, standing_trials, try_repair
+from mortis.causes.facts import CONFIDENCE, Facts, Outcome, percent, plainly
+from mortis.causes.inputs import distance
 from mortis.causes.joins import NO_PARTNER, joined
-from mortis.causes.meaningless import OTHER_CODES, OTHER_ROWS, meaningless_repairs
+from mortis.causes.meaningless import OTHER_CODES, OTHER_ROWS, meaningless_repairs, why_not_asked
 from mortis.causes.offline import ANOTHER_DAY, OTHERWISE, offline_repairs
 from mortis.causes.payloads import PAYLOAD, of_one_sender
-from mortis.causes.replay import touched, why_not_replayed
-from mortis.causes.scoring import Recovery
+from mortis.causes.replay import why_not_replayed
 from mortis.causes.stale import STILL, stale_repairs
-from mortis.causes.trial import done_again, says, says_again, tried
+from mortis.causes.trial import says, says_again
 from mortis.integrity.kinds.filling import usual
-from mortis.integrity.kinds.judge import ALL_STRUCK
-from mortis.records import STANDING, CauseVerdict, iso
-from mortis.rows import RowSample, is_number
+from mortis.records import STANDING, iso
+from mortis.rows import is_number
 
 if TYPE_CHECKING:
     from mortis.integrity.kinds.repair import Repair
 
 NAME = "repair and score again"
+MEANINGLESS = "labels with and without each feature; what strange values cost, done again in the baseline"
 CAUSE_OF_KIND: Mapping[str, str] = {
     "null": "D1",
     "default": "D1",
@@ -54,38 +54,11 @@ CAUSE_OF_KIND: Mapping[str, str] = {
     OTHER_CODES: "M5",
     OTHER_ROWS: "D6",
 }
-LOOKED_FOR = ("D1", "D2", "D3", "D4", "D8", "S2", "S3", "S4")
-TOLD_BY_LABELS = (OTHER_CODES, OTHER_ROWS)  # a world in which a feature matters no more would look the same
+LOOKED_FOR = ("D1", "D2", "D3", "D4", "D5", "D6", "D8", "S2", "S3", "S4")
 ELSEWHERE = ("duplication",)  # repeated rows are decided by the cause of that name, which drops them
 SUSPECTED = 0.2  # what an untested corruption that fits and moved its feature altogether adds to its confidence
-SAME = 0.1  # a share of the fall within which two repairs recover alike, so that the better fit decides
-AS_WELL = 0.05  # within which two repairs fit alike, so that the one which knows the true values stands
-RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature that lies apart from the baseline's
-BEYOND_DOUBT = 0.9  # of a feature's change explained, and the corruption itself needs no further proof
-MOST = 0.7  # of the fall explained, and no feature is looked for that means nothing any more
-AS_MUCH = 0.8  # of what a repair recovers
-SOMETHING = 0.02  # of the fall: less has no consequence
-GROWN = 1.2  # times as many rows as before, at least, where a population grew
-ADDED_WITHIN = 0.75  # times as many other rows as before, at least, where none was changed
+MOST_OF_FALL = 0.7  # explained, and no feature is looked for that means nothing any more
 CENTRE = 0.05  # of a feature's spread: a value so near its mean or median is what is put in for a missing one
-CHANCE = 1.36  # Kolmogorov's distance that one in twenty pairs of samples exceeds, times the root of their size
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """A repair that was tried: what it takes back, which rows it changes, and whether its feature came back by it.
-
-    `added` tells that rows with the value came on top of the others, which are as many as before: none was changed.
-    `anyones` tells that the values put right do no better than the same ones handed out anew among the rows.
-    """
-
-    repair: Repair
-    remedy: Remedy
-    found: Recovery
-    rows: Bools
-    returned: bool
-    added: bool = False
-    anyones: bool = False
 
 
 def decide_repairs(facts: Facts) -> Iterable[Outcome]:
@@ -95,31 +68,57 @@ def decide_repairs(facts: Facts) -> Iterable[Outcome]:
     """
     if facts.repairs is None:
         return
-    fitted = {one.statement: one for one in reversed(facts.repairs) if one.kind not in ELSEWHERE}
-    known = list(offline_repairs(facts))
-    told = {name for one in known for name in one.features}
-    still = [one for one in stale_repairs(facts) if not told & set(one.features)]
-    repairs = [*known, *still, *of_one_sender(joined(list(reversed(fitted.values())), facts), facts)]
+    alone = _fitting(facts)
+    repairs = of_one_sender(alone, facts)
     why = why_not_replayed(facts)
     if why:
         yield from (_untested(one, facts, why) for one in repairs)
     else:
-        trials = [_try(facts, one) for one in repairs]
-        if not any(_recovers(one) and _worth(one) >= MOST for one in trials):
-            trials += [_try(facts, one) for one in meaningless_repairs(facts)]
-        standing = _standing(trials)
-        named = {(cause_of(one.repair, facts), one.repair.features) for one in standing if _recovers(one)}
-        for one in trials:
-            rival = one not in standing
-            # Another parameter of the cause that stands for the feature is not another cause.
-            if not rival or (cause_of(one.repair, facts), one.repair.features) not in named:
-                yield _outcome(one, facts, rival=rival)
+        yield from _tried(facts, repairs)
     looked_at = {cause_of(one, facts) for one in repairs}
-    for id_ in LOOKED_FOR:
-        if id_ not in looked_at:
-            n = len(facts.before.features)
-            result = f"none of the {n} features changed in this way beyond what the baseline does by itself"
-            yield plainly(id_, "refuted", "look for the corruption in every feature", result)
+    in_a_payload = {cause_of(one, facts) for one in alone} - looked_at
+    for id_ in (one for one in LOOKED_FOR if one not in looked_at):
+        n = len(facts.before.features)
+        result = f"none of the {n} features changed in this way beyond what the baseline does by itself"
+        if id_ in in_a_payload:
+            result = "no field changed in this way by itself, but several of one sender at once: see P4"
+        yield plainly(id_, "refuted", "look for the corruption in every feature", result)
+
+
+def _fitting(facts: Facts) -> list[Repair]:
+    """The corruptions that would explain how features changed, each once: by offline values, by time, by their fit."""
+    fitted = {one.statement: one for one in reversed(facts.repairs or ()) if one.kind not in ELSEWHERE}
+    known = list(offline_repairs(facts))
+    told = {name for one in known for name in one.features}
+    still = [one for one in stale_repairs(facts) if not told & set(one.features)]
+    return [*known, *still, *joined(list(reversed(fitted.values())), facts)]
+
+
+def _tried(facts: Facts, repairs: Sequence[Repair]) -> Iterable[Outcome]:
+    """Every repair's outcome, and that of a feature that means nothing where none makes up for most of the fall."""
+    trials = [try_repair(facts, one) for one in repairs]
+    most = max((one.worth for one in trials if one.recovers), default=0.0)
+    if most < MOST_OF_FALL:
+        trials += [try_repair(facts, one) for one in meaningless_repairs(facts)]
+    standing = standing_trials(trials)
+    named = {(cause_of(one.repair, facts), one.repair.features) for one in standing if one.recovers}
+    for one in trials:
+        rival = one not in standing
+        # Another parameter of the cause that stands for the feature is not another cause.
+        if not rival or (cause_of(one.repair, facts), one.repair.features) not in named:
+            yield _outcome(one, facts, rival=rival)
+    if not any(one.repair.kind == OTHER_CODES for one in trials):
+        yield _parts_fit(facts, most)
+
+
+def _parts_fit(facts: Facts, most: float) -> Outcome:
+    """M5 where no feature was found that means nothing for some items: why none was looked for, or that none does."""
+    why = why_not_asked(facts)
+    if most >= MOST_OF_FALL:
+        why = f"a repair makes up for {percent(most)} of the fall"
+    if why:
+        return plainly("M5", "not_tested", MEANINGLESS, f"not tested, because {why}")
+    return plainly("M5", "refuted", MEANINGLESS, "labels depend on each feature that the model relies on as they did")
 
 
 def cause_of(repair: Repair, facts: Facts) -> str:
@@ -170,147 +169,15 @@ def _retyped(facts: Facts, name: str) -> bool:
     return any(name in one.summary or any(name in part.name for part in one.parts) for one in changes)
 
 
-def _try(facts: Facts, repair: Repair) -> Trial:
-    fixed = repair.undo(facts.during)
-    exact = not repair.donors and repair.share >= ALL_STRUCK
-    remedy = Remedy(undo=repair.undo, exact=exact, again=repair.reenacted)
-    rows = touched(facts.during, fixed)
-    if repair.donors and not rows.any():
-        rows = repair.region.rows(facts.during)  # what can't be put back may be wrong in any of them
-    again = repair.reenacted if repair.donors else None
-    if again or (repair.share < ALL_STRUCK and not repair.donors):
-        # What was not undone, or in rows that were guessed, can't bring the feature back: how well the fault explains
-        # its change is known as a whole.
-        returned = repair.kind == STILL or repair.fit >= RETURNED
-    else:
-        returned = all(_returned(facts, repair, fixed, rows, name) for name in repair.features)
-    found = done_again(facts, again) if again else tried(facts, remedy)
-    anyones = not again and repair.fit < BEYOND_DOUBT and _anyones(facts, repair, fixed, rows, found)
-    return Trial(repair, remedy, found, rows, returned, _added(facts, repair), anyones)
-
-
-def _anyones(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, found: Recovery) -> bool:
-    """Whether a repair that fits so-so recovers as much with its values handed out anew among the rows that it changes.
-
-    Then they are not known to be the true ones: any usual value would do.
-    """
-    if found.verdict not in STANDING:
-        return False
-    order, places = facts.rng(), np.flatnonzero(rows)
-    shuffled = fixed
-    for name in repair.features:
-        column = fixed.features[name].copy()
-        column[places] = column[order.permutation(places)]
-        shuffled = shuffled.with_feature(name, column)
-    by_lot = tried(facts, Remedy(undo=lambda _: shuffled))
-    return by_lot.share.value >= AS_MUCH * found.share.value
-
-
-def _added(facts: Facts, repair: Repair) -> bool:
-    """Whether the rows thought struck came on top of the others: these as often as before, and more rows in all.
-
-    Where values were put in place of others, there are fewer of these.
-    """
-    samples, region = (facts.before, facts.during), repair.region
-    if any(len(sample) < 2 or np.ptp(sample.second) == 0 for sample in samples):
-        return False
-    if repair.kind in ("constant", "sentinel") and "value" in repair.parameters:
-        name, value = repair.features[0], repair.parameters["value"]
-        rates = [_rate(sample, np.ones(len(sample), dtype=bool)) for sample in samples]
-        others = [_rate(sample, np.asarray(sample.features[name] != value)) for sample in samples]
-    elif repair.kind == "permutation" and repair.share < ALL_STRUCK:
-        rates = [_rate(sample, region.in_scope(sample)) for sample in samples]
-        others = [rates[0], rates[1] * (1 - repair.share)]
-    else:
-        return False
-    as_often = ADDED_WITHIN * others[0] <= others[1] <= others[0] / ADDED_WITHIN
-    return as_often and rates[1] >= GROWN * rates[0]
-
-
-def _rate(sample: RowSample, rows: Bools) -> float:
-    """How many of the window's rows are like the marked ones, per second."""
-    return sample.rows * float(rows.mean()) / float(np.ptp(sample.second))
-
-
-def _returned(facts: Facts, repair: Repair, fixed: RowSample, rows: Bools, name: str) -> bool:
-    """Whether a feature, over all rows where the repair applies, came back to the baseline's or near it.
-
-    Near is measured against the part of those rows that the repair changed, and against what chance would show.
-    """
-    before, during = repair.region.in_scope(facts.before), repair.region.rows(facts.during)
-    if not before.any() or not during.any():
-        return True
-    like = facts.before.features[name][before]
-    was, now = (distance(like, one.features[name][during]) for one in (facts.during, fixed))
-    chance = CHANCE * float(np.sqrt(1 / before.sum() + 1 / during.sum()))
-    return now <= max(APART * float(rows[during].mean()), RETURNED * was, chance)
-
-
-def _standing(trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that no better one of the same rows and feature displaces.
-
-    Among those that recover alike the better fit counts; among those that fit alike too, that the true values come
-    back, as values drawn from like rows mend any fault of a feature a little.
-    """
-    rest = sorted((one for one in trials if _recovers(one)), key=lambda one: -_worth(one))
-    standing: list[Trial] = []
-    while rest:
-        alike = [
-            one for one in rest if one is rest[0] or (_rivals(one, rest[0]) and _worth(rest[0]) - _worth(one) <= SAME)
-        ]
-        fit = max(one.repair.fit for one in alike) - AS_WELL
-        best = max(
-            (one for one in alike if one.repair.fit >= fit),
-            key=lambda one: (not one.repair.donors, one.repair.fit, _worth(one)),
-        )
-        standing.append(best)
-        rest = [one for one in rest if one is not best and not _rivals(one, best)]
-    return standing + [one for one in trials if not _recovers(one)]
-
-
-def _worth(one: Trial) -> float:
-    """What a trial explains, at most all; one that can only be done again does so as far as it fits.
-
-    What destroys more than the fault did always makes up for the whole fall.
-    """
-    share = min(one.found.share.value, 1.0)
-    return share * one.repair.fit if one.repair.donors else share
-
-
-def _recovers(one: Trial) -> bool:
-    return one.returned and not one.added and not one.anyones and _verdict(one) in STANDING
-
-
-def _verdict(one: Trial) -> CauseVerdict:
-    """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
-
-    It is supported where it takes back little, but surely something. At most so is what labels alone tell.
-    """
-    verdict, share = one.found.verdict, one.found.share
-    if one.repair.kind in TOLD_BY_LABELS and verdict == "confirmed":
-        return "supported"
-    if one.repair.fit < BEYOND_DOUBT or verdict in STANDING:
-        return verdict
-    return "supported" if share.low >= SOMETHING else verdict
-
-
-def _rivals(one: Trial, other: Trial) -> bool:
-    """Whether two repairs change the same feature in the same rows."""
-    shared = float((one.rows & other.rows).sum())
-    return bool(set(one.repair.features) & set(other.repair.features)) and shared > 0.1 * min(
-        one.rows.sum(), other.rows.sum()
-    )
-
-
 def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
-    verdict, result = _verdict(one), f"{one.repair.statement}; {_said(one, facts.metric.name)}"
+    verdict, result = one.verdict, f"{one.repair.statement}; {_said(one, facts.metric.name)}"
     if verdict in STANDING and not one.returned:
         verdict = "inconclusive"
         result += f"; but undone so, {' and '.join(one.repair.features)} still differs from the baseline"
     elif verdict in STANDING and one.added:
         verdict = "inconclusive"
         result += "; but other rows come as often as before, and more in all: a population may have grown"
-    elif verdict in STANDING and one.anyones:
+    elif verdict in STANDING and one.shuffled_alike:
         verdict = "inconclusive"
         result += "; but the same values handed out anew among those rows take back about as much"
     elif rival:
@@ -326,7 +193,7 @@ def _said(one: Trial, metric: str) -> str:
     if one.repair.reenacted:
         return f"as the true values are lost, done again in the baseline's rows: {says_again(one.found, metric)}"
     told = f"with values of like rows in their place, {says(one.found, metric)}"
-    recovers = _verdict(one) in STANDING
+    recovers = one.verdict in STANDING
     return told + ("; as the true values are lost, it may explain more" if recovers else "")
 
 

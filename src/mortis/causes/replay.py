@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +16,7 @@ from mortis.rows import Column, RowSample, Texts, is_number
 TOLERANCE = 1e-5
 MOST_DECIMALS = 6
 REPRODUCED = 0.9
-OWN = 0.97  # of the incident's answers must be the model's own, or more than inputs and outcomes may have changed
+OWN = 0.97  # of the incident's answers: where fewer are the model's own, what made the others may have made the fall
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +121,15 @@ def why_not_answered(facts: Facts) -> str | None:
     if share < REPRODUCED:
         return f"the model files reproduce only {percent(share)} of the baseline's logged answers"
     return None
+
+
+@lru_cache(maxsize=2)  # of the facts, and of those with the faults put right
+def mostly_served(facts: Facts) -> str:
+    """The version at hand that served most of the baseline; ValueError where none of its rows names one."""
+    served = Counter(one for one in replay(facts, facts.before).logged.tolist() if one in facts.models)
+    if not served:
+        raise ValueError("no model file is of a version that the baseline's log names")
+    return str(served.most_common(1)[0][0])
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from mortis.causes.inputs import MOST_NAMED, distance
 from mortis.causes.record import on_record, said
 from mortis.causes.relation import Place, relation
 from mortis.causes.trial import says, with_usual_labels
-from mortis.records import CauseVerdict
+from mortis.records import STANDING, CauseVerdict
 from mortis.rows import RowSample
 
 NAME = "difference in differences: one surface against the others"
@@ -88,9 +88,9 @@ def decide_surface(facts: Facts) -> Iterable[Outcome]:
     told += f"; {', '.join(found.moved)} moved there, and hardly elsewhere" if found.moved else ""
     told += f"; with labels as in the baseline, {says(taken, facts.metric.name)}"
     record = on_record(facts, "product", *(("deploy",) if id_ == "P4" else ()))
-    verdict: CauseVerdict = "supported" if taken.share.value >= MOST else "inconclusive"
-    if taken.verdict == "refuted":
-        verdict = "refuted"
+    verdict: CauseVerdict = "refuted" if taken.verdict == "refuted" else "inconclusive"
+    if taken.verdict in STANDING and taken.share.value >= MOST:
+        verdict = "supported"
     sure = CONFIDENCE[verdict] if verdict != "supported" else 0.85 if record else 0.7
     named = {"caller": found.place.value} if id_ == "P4" else {}
     yield Outcome(
@@ -105,4 +105,5 @@ def decide_surface(facts: Facts) -> Iterable[Outcome]:
         scope=str(found.place),
     )
     other = "W5" if id_ == "P4" else "P4"
-    yield plainly(other, "refuted", NAME, f"{told}: that is rather {id_}")
+    rather = f"that is rather {id_}" if verdict == "supported" else f"if anything, that is {id_}"
+    yield plainly(other, "refuted", NAME, f"{told}: {rather}")

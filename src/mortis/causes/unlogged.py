@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, percent, plainly
+from mortis.causes.facts import CONFIDENCE, Bools, Facts, Outcome, per_second, percent, plainly
 from mortis.causes.record import on_record, said
 from mortis.causes.relation import Place, places_of
 from mortis.causes.trial import made_of, says_again
@@ -22,7 +22,7 @@ ENDS = np.arange(0.05, 0.96, 0.025)
 FEWEST = 60
 LOST = 0.7  # of the rows that should be there, against those beyond the edge
 CLEAR = 30.0  # nats that fewer rows beyond an edge must explain
-MORE = 1.3  # times as many rows beyond the edge as before: these grew, and the band lost nothing by that
+MORE, AS_OFTEN = 1.3, 0.9  # times as many rows beyond the edge as before, and in the band: then the others grew
 EVEN = 0.25  # how unevenly rows may be lost on one side of the edge: a shift of inputs has no edge
 _ROWS = re.compile(r"(?i)rows?|records?|events?|logged|written|loaded|ingest")
 _ASKED = re.compile(r"(?i)requests?|traffic|calls|qps|rps|throughput")
@@ -58,11 +58,10 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
             "E4", "refuted", NAME, f"no band of scores lost rows against the others (n = {len(facts.during):,})"
         )
         return
-    grown = _rate(facts.during, band) / _rate(facts.before, band)
-    if grown > MORE:
-        told = f"rows with a score {_edge(band)} are rarer against the others"
-        result = f"{told}, but these come {grown:.1f} times as often as before"
-        yield plainly("E4", "refuted", NAME, result)
+    others, own = _times_as_often(facts, band)
+    if others > MORE and own >= AS_OFTEN:
+        told = f"rows with a score {_edge(band)} are rarer against the others, but come {own:.1f} times as often as"
+        yield plainly("E4", "refuted", NAME, f"{told} before; the others grew, to {others:.1f} times")
         return
     before = facts.before
     missing = band.holds(before) & (facts.rng().random(len(before)) > band.left)
@@ -96,10 +95,15 @@ def _edge(band: Band) -> str:
     return f"{edge} where {band.place}" if band.place.column else edge
 
 
-def _rate(sample: RowSample, band: Band) -> float:
-    """How many rows of the window lie beyond the band's edge in its place, per second."""
-    kept = band.place.holds(sample) & ~band.holds(sample)
-    return sample.rows * float(kept.mean()) / max(float(np.ptp(sample.second)), 1.0)
+def _times_as_often(facts: Facts, band: Band) -> tuple[float, float]:
+    """How often rows of the place come against the baseline's: those beyond the band's edge, and those in the band."""
+    inside = [band.holds(sample) for sample in (facts.before, facts.during)]
+    place = [band.place.holds(sample) for sample in (facts.before, facts.during)]
+    others, own = (
+        [per_second(sample, rows) for sample, rows in zip((facts.before, facts.during), marked, strict=True)]
+        for marked in ([p & ~i for p, i in zip(place, inside, strict=True)], inside)
+    )
+    return others[1] / others[0], own[1] / own[0]
 
 
 def heights(sample: RowSample) -> Floats:

@@ -74,6 +74,8 @@ WORLD_DECIDERS: tuple[Tier, ...] = (
 )
 RANK: dict[CauseVerdict, int] = {"confirmed": 0, "supported": 1, "inconclusive": 2, "refuted": 3, "not_tested": 4}
 EXPLAINED = 0.7
+OF_ANSWERS = frozenset({"M1", "M2", "M3", "M4", "M6", "L3", "P1", "P2", "P3", "H1", "H3", "H5"})
+"""The causes that explain why answers are not those of the version logged."""
 MOST_ACTED_ON = 3
 
 
@@ -94,9 +96,12 @@ def weigh(facts: Facts) -> Weighed:
     The shares of the causes that stand and what is unexplained sum to one.
     """
     integrity = share_out(facts, [outcome for decider, _ in DECIDERS for outcome in decider(facts)])
-    named_already = {one.id for one in integrity.outcomes if one.verdict in STANDING}
     world = _mix_counts_once(
-        [one for one in _world(facts, integrity.outcomes, integrity.explained) if one.id not in named_already]
+        [
+            one
+            for one in _world(facts, integrity.outcomes, integrity.explained)
+            if not _told_already(one, integrity.outcomes)
+        ]
     )
     outcomes = (*integrity.outcomes, *world)
     ranked = sorted(
@@ -118,6 +123,12 @@ def weigh(facts: Facts) -> Weighed:
     )
 
 
+def _told_already(one: Outcome, integrity: Sequence[Outcome]) -> bool:
+    """Whether a cause that two tests decide stands by the other, or this one has nothing to add to the other."""
+    verdicts = {other.verdict for other in integrity if other.id == one.id}
+    return bool(verdicts & set(STANDING)) or (bool(verdicts) and one.verdict in ("refuted", "not_tested"))
+
+
 def weighed_alone(outcome: Outcome, failure: Failure) -> Weighed:
     """The one cause of what seemed to be a failure and, judged rightly, is none: nothing is left to explain."""
     nan = float("nan")
@@ -133,6 +144,8 @@ def weighed_alone(outcome: Outcome, failure: Failure) -> Weighed:
 def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> Iterable[Outcome]:
     """The world's causes, on what standing faults leave of the drop: a corrupted column looks like drift."""
     rest = repaired_facts(facts, integrity)
+    explains_answers = any(one.id in OF_ANSWERS and one.verdict in STANDING for one in integrity)
+    unnamed = "" if explains_answers else why_not_own(facts)
     faults = [one for one in integrity if one.verdict in STANDING and one.remedy]
     exact = all(fault.remedy.exact for fault in faults if fault.remedy)
     standing: list[str] = []
@@ -151,9 +164,9 @@ def _world(facts: Facts, integrity: Sequence[Outcome], explained: Interval) -> I
                     plainly(id_, "not_tested", catalogue()[id_].test, f"not tested, because {why}") for id_ in ids
                 ]
             elif faults:
-                found += [_of_the_rest(one, explained, exact=exact) for one in decider(rest)]
+                found += [_beside_unnamed(_of_the_rest(one, explained, exact=exact), unnamed) for one in decider(rest)]
             else:
-                found += [_beside_untested_faults(facts, one) for one in decider(facts)]
+                found += [_beside_unnamed(_beside_untested(facts, one), unnamed) for one in decider(facts)]
         standing += [one.id for one in found if one.verdict in STANDING]
         yield from found
 
@@ -168,16 +181,20 @@ def _of_the_rest(one: Outcome, explained: Interval, *, exact: bool) -> Outcome:
     return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], share=share, result=result)
 
 
-def _beside_untested_faults(facts: Facts, one: Outcome) -> Outcome:
-    """An outcome about the world, of no weight where a fault untested, or one without a name, would look alike."""
-    why = why_not_replayed(facts)
-    unnamed = why_not_own(facts)
-    if one.verdict != "supported" or (why is None and not unnamed):
+def _beside_unnamed(one: Outcome, unnamed: str) -> Outcome:
+    """An outcome about the world, of no weight where many answers are nobody's and no cause of that stands."""
+    if one.verdict != "supported" or not unnamed:
         return one
-    if unnamed:
-        result = f"{one.result}; but {unnamed}, and what made the others would look the same"
-    else:
-        result = f"{one.result}; but {why}, and a fault in data or serving would look the same: hand over `models`"
+    result = f"{one.result}; but {unnamed}, and what made the others would look the same"
+    return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=result)
+
+
+def _beside_untested(facts: Facts, one: Outcome) -> Outcome:
+    """An outcome about the world, of no weight where a fault in the serving would look alike and was not tested."""
+    why = why_not_replayed(facts)
+    if why is None or one.verdict != "supported":
+        return one
+    result = f"{one.result}; but {why}, and a fault in data or serving would look the same: hand over `models`"
     return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=result)
 
 

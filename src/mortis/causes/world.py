@@ -54,11 +54,21 @@ def decide_world(facts: Facts) -> Iterable[Outcome]:
         return
     found = decompose(facts, rng=facts.rng())
     if found is None:
-        why = f"there are no features, no clear rise of errors, or fewer than {FEWEST_ROWS} rows in a window"
+        why = _why_not_parted(facts)
         yield from each_plainly(("W1", "W2"), "not_tested", NAME, f"not tested, because {why}")
         return
     yield _inputs(facts, found)
     yield _relation(facts, found)
+
+
+def _why_not_parted(facts: Facts) -> str:
+    """Why the rise of errors can't be parted."""
+    if not facts.before.features:
+        return "the log has no features"
+    rows = min(int(Judgeable.of(facts, sample).among.sum()) for sample in (facts.before, facts.during))
+    if rows < FEWEST_ROWS:
+        return f"a window has {rows:,} sampled rows that {facts.metric.name} is about, fewer than {FEWEST_ROWS}"
+    return "errors don't rise clearly among the sampled rows"
 
 
 def _inputs(facts: Facts, found: Decomposition) -> Outcome:

@@ -211,7 +211,9 @@ def who_was_hit(postmortem: Postmortem) -> Claim:
     if not postmortem.slices:
         text = first_up(sentence(postmortem.slices_note)) or "No part of the traffic stands out."
         return Claim("Who was hit", text, tuple(details), ids)
-    return Claim("Who was hit", f"{hit(postmortem.slices[0])}.", tuple(details), ids)
+    first = next((one for one in postmortem.slices if one.held_out), postmortem.slices[0])
+    sure = "" if first.held_out else "; found by a search, and not confirmed on rows that it hadn't seen"
+    return Claim("Who was hit", f"{hit(first)}{sure}.", tuple(details), ids)
 
 
 def hit(found: Slice) -> str:

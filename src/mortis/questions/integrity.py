@@ -126,9 +126,9 @@ def _training(known: Examined, training: TrainingSet) -> Iterator[Evidence]:
 
 
 def _learned(known: Examined) -> TrainingRows | None:
-    """Rows of the training table with their labels, where there are versions to compare; None where there are none."""
+    """Rows of the training table with their labels, where a model file can answer them; None where there are none."""
     training, dataset = known.ready.intake.training, known.ready.dataset
-    if training is None or training.label is None or len(known.case.models) < 2:
+    if training is None or training.label is None or not known.case.models:
         return None
     features = [name for name in dataset.features if name in training.kinds]
     table = known.engine.learned(dataset, training.table, training.label, features, most=ROWS_WEIGHED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -114,3 +114,14 @@ class Repair:
     def with_fit(self, fit: float) -> Repair:
         """The same repair with another fit."""
         return replace(self, fit=fit)
+
+
+def undone(parts: Sequence[Repair]) -> Undo:
+    """What undoes several repairs, one after the other."""
+
+    def undo(sample: RowSample) -> RowSample:
+        for one in parts:
+            sample = one.undo(sample)
+        return sample
+
+    return undo

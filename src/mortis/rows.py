@@ -12,6 +12,7 @@ import numpy.typing as npt
 from mortis.profiles import Floats
 
 Texts = npt.NDArray[np.object_]
+Ints = npt.NDArray[np.int64]
 Column = Floats | Texts
 
 
@@ -22,7 +23,7 @@ class RowSample:
     `features` maps each feature to doubles (NaN for null) or to texts (None for null), in the log's order. `y` and `p`
     are the label and the prediction (0 and 1, numbers, or class names; NaN or None where missing), `score` the model's
     figure, `second` the time in epoch seconds, `outcome` the place in the judgement's outcomes. `rows` is how many the
-    window has.
+    window has. `group` numbers the query of each row (n,), where a model ranks; whole queries are sampled then.
     """
 
     features: Mapping[str, Column]
@@ -35,6 +36,7 @@ class RowSample:
     latency_ms: Floats
     ids: Texts
     rows: int
+    group: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.second)
@@ -45,6 +47,7 @@ class RowSample:
             name: getattr(self, name)[keep]
             for name in ("y", "p", "score", "second", "version", "outcome", "latency_ms", "ids")
         }
+        parts["group"] = None if self.group is None else self.group[keep]
         return replace(self, features={name: column[keep] for name, column in self.features.items()}, **parts)
 
     def with_feature(self, name: str, column: Column) -> RowSample:

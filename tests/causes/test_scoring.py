@@ -94,6 +94,48 @@ def test_judged_rows_sum_to_what_the_engines_pass_sums_to(engine, kind, data):
     assert outcomes_of(judgement, sample.y, sample.p, sample.score).tolist() == sample.outcome.tolist()
 
 
+RANKED = st.lists(
+    st.tuples(st.sampled_from("abcd"), maybe(st.integers(0, 3).map(float)), maybe(st.integers(-2, 2).map(float))),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(max_examples=25)
+@given(rows=RANKED, places=st.integers(1, 5))
+def test_rows_of_rankings_sum_to_what_the_engines_pass_sums_to(engine, rows, places):
+    """Ties, rows without a prediction or a label, queries without any, and more rows than places."""
+    query, y, p = (list(column) for column in zip(*rows, strict=True))
+    columns = {"q": query, "y": pa.array(y, pa.float64()), "p": pa.array(p, pa.float64())}
+    ids = [f"{i:03d}" for i in range(len(rows))]
+    dataset = Dataset(
+        open_table(pa.table({"t": np.full(len(rows), 1_700_000_000), "id": ids} | columns), root=Path(), key="log"),
+        Roles("t", id="id", group="q", label="y", prediction="p"),
+        "ranking",
+        metric_for(None, "ranking").judgement,
+        time_unit="s",
+        top_k=places,
+    )
+    drawn = engine.sample(dataset, ALWAYS, most=1000)
+    passed = window_sums(engine.profile(dataset, make_layout(dataset, drawn)).quality)
+    sample = row_sample(drawn, dataset, rows=len(rows))
+    for name in ("ndcg", "mrr", "hit_rate"):
+        metric = metric_for(f"{name}@{places}", "ranking")
+        judged = judged_rows("ranking", sample.y, sample.p, sample.score, metric=metric, group=sample.group)
+        ours = Sums(judged.slots, judged.matrix.sum(axis=0, keepdims=True))
+        assert metric.compute(ours) == pytest.approx(metric.compute(passed), abs=1e-9, nan_ok=True)
+
+
+def test_rows_of_a_query_are_drawn_together(rng):
+    group = np.repeat(np.arange(20), 5)
+    y, p = rng.integers(0, 3, 100).astype(float), rng.normal(0, 1, 100)
+    judged = judged_rows("ranking", y, p, p, metric=metric_for("ndcg@3", "ranking"), group=group)
+    weights = judged.redrawn(rng)
+    assert weights.shape[1] == 100
+    np.testing.assert_array_equal(weights, np.repeat(weights[:, ::5], 5, axis=1))
+    assert (weights[:, ::5].sum(axis=1) == 20).all()
+
+
 def binary(rng, n, wrong):
     """Labels, scores that part them, and predictions of which some are wrong."""
     y = (rng.random(n) < 0.4).astype(float)

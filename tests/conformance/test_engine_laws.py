@@ -20,6 +20,7 @@ import pyarrow.parquet
 import pytest
 
 from mortis.case import Query
+from mortis.clarify.metrics import metric_for
 from mortis.engine import ENGINES, open_engine
 from mortis.engine.dataset import Condition, Dataset, Judgement, LabelTable, Layout, Roles
 from mortis.engine.layout import make_layout
@@ -555,6 +556,21 @@ def test_rows_are_looked_up_by_the_text_of_their_key(engine, rows):
         assert set(found.column_names) == {"row_key", "f:c", "f:i"}
         place = {str(key): i for i, key in enumerate(rows["id"].to_pylist())}
         assert [rows["c"][place[key]].as_py() for key in found["row_key"].to_pylist()] == found["f:c"].to_pylist()
+
+
+def test_queries_of_a_ranking_are_sampled_whole(engine, rows):
+    """A part of a query can't be ranked."""
+    queries = [f"q{i // 8}" for i in range(rows.num_rows)]
+    dataset = make_dataset(
+        rows.append_column("q", [queries]),
+        task="ranking",
+        judgement=metric_for(None, "ranking").judgement,
+        roles=Roles("t", id="id", prediction="s", label="y", group="q"),
+    )
+    drawn = engine.sample(dataset, window(), most=800)
+    assert 300 < drawn.num_rows < 1600
+    whole = Counter(queries)
+    assert all(n == whole[name] for name, n in Counter(drawn["query"].to_pylist()).items())
 
 
 def test_training_rows_come_with_labels_as_the_log_has_them(engine, rows):

@@ -10,10 +10,10 @@ from itertools import product
 import numpy as np
 
 from mortis.causes.departures import Departed, Settings, Way
-from mortis.causes.facts import Ints, percent
+from mortis.causes.facts import percent
 from mortis.causes.replay import answers
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample, Texts, is_number
+from mortis.rows import Column, Ints, RowSample, Texts, is_number
 
 STANDS = 0.9  # of the rows
 PROMISING = 0.6  # of what stands, on the few rows of a search

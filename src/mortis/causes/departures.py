@@ -8,10 +8,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from mortis.causes.facts import Bools, Facts, Ints
+from mortis.causes.facts import Bools, Facts
 from mortis.causes.replay import answered, answers_in, replay
 from mortis.profiles import Floats
-from mortis.rows import RowSample, is_number
+from mortis.rows import Ints, RowSample, is_number
 
 FEWEST_ROWS = 20
 LEAST_SHARE = 0.01

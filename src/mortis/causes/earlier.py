@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mortis.causes.facts import Bools, Facts, Ints
+from mortis.causes.facts import Bools, Facts
 from mortis.profiles import Floats
-from mortis.rows import Column, OfflineRows, is_number
+from mortis.rows import Column, Ints, OfflineRows, is_number
 
 SURELY = 0.2  # of the rows, more than of rows as they should be: values that recur by themselves tell nothing
 MOSTLY = 0.98  # of the rows hold values that the feature has had before

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from mortis.integrity.skew import Parity
 
 Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 CONFIDENCE: Mapping[CauseVerdict, float] = {
     "confirmed": 0.95,
@@ -85,7 +84,13 @@ class Facts:
     def judged(self, sample: RowSample) -> Judged:
         """The sample's rows as the metric takes them."""
         return judged_rows(
-            self.task, sample.y, sample.p, sample.score, probability=self.probability, metric=self.metric
+            self.task,
+            sample.y,
+            sample.p,
+            sample.score,
+            probability=self.probability,
+            metric=self.metric,
+            group=sample.group,
         )
 
 

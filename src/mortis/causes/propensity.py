@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, Ints, RowSample, is_number
 
 BINS = 8
 MOST_VALUES = 12
@@ -16,8 +16,6 @@ FOLDS = 3
 MOST_FITTED = 6_000  # rows per fit: beyond, the time grows and the figures hardly move
 RIDGE = 2.0
 LEAST = 1e-4
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mortis.clarify.metrics import Metric, Sums
+from mortis.clarify.metrics import Metric, Sums, cutoff_of
 from mortis.engine.dataset import OUTCOMES, Judgement, Task
 from mortis.profiles import Floats
 from mortis.records import CauseVerdict, Interval
-from mortis.rows import Column, RowSample
+from mortis.rows import Column, Ints, RowSample
 
 DRAWS = 200
 CONFIRMED, SUPPORTED = 0.25, 0.10
@@ -19,18 +19,29 @@ CLEAR = 0.99  # of the draws must show a fall, or there is nothing to share out
 LIKELY = 0.9  # of them, where the change is judged by itself
 LOGIT_LIMIT, BINS_PER_LOGIT = 12, 8
 RAW_LIMIT, RAW_BINS = 24, 64
+PLACES = 10  # that a ranking is judged by where its metric states none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Rows with what they add to the metric's sums: `matrix` is (rows, slots)."""
+    """Rows with what they add to the metric's sums: `matrix` is (rows, slots).
+
+    `group` numbers the query of each row (rows,), where rows of one are drawn together.
+    """
 
     slots: tuple[str, ...]
     matrix: Floats
+    group: Ints | None = None
 
     def only(self, keep: npt.NDArray[np.bool_] | Floats) -> Judged:
         """The same rows, those left out adding nothing; a weight lets a row count so many times."""
-        return Judged(self.slots, self.matrix * keep[:, None])
+        return replace(self, matrix=self.matrix * keep[:, None])
+
+    def redrawn(self, rng: np.random.Generator) -> Floats:
+        """How often each of many draws with replacement takes each row: (draws, rows); rows of a query together."""
+        if self.group is None:
+            return redrawn(len(self.matrix), rng)
+        return redrawn(int(self.group.max(initial=-1)) + 1, rng)[:, self.group]
 
     def value(self, metric: Metric, weights: Floats | None = None) -> Floats:
         """The metric over the rows, or over each of the weightings (draws, rows)."""
@@ -39,11 +50,19 @@ class Judged:
 
 
 def judged_rows(
-    task: Task, y: Column, p: Column, score: Floats, *, probability: bool = True, metric: Metric | None = None
+    task: Task,
+    y: Column,
+    p: Column,
+    score: Floats,
+    *,
+    probability: bool = True,
+    metric: Metric | None = None,
+    group: Ints | None = None,
 ) -> Judged:
     """The rows' contributions under the names that the pass uses; a row without a label adds nothing but `rows`.
 
-    All that is known of them, or only what a `metric` that is a plain rate reads.
+    All that is known of them, or only what a `metric` that is a plain rate reads. `group` numbers the query of each row
+    of a ranking; within the places that the metric looks at, each row adds its part of its query's figure.
 
     >>> y, p = np.array([1.0, 0.0, np.nan]), np.array([1.0, 1.0, 0.0])
     >>> rows = judged_rows("binary", y, p, np.array([0.9, 0.6, 0.1]))
@@ -61,12 +80,16 @@ def judged_rows(
         figures |= _regression(np.asarray(y, dtype=float), np.asarray(p, dtype=float))
     elif task == "multiclass":
         figures |= _multiclass(y, p)
+    elif task == "ranking" and group is not None:
+        group = np.unique(group, return_inverse=True)[1]
+        places = cutoff_of(metric.name) if metric else None
+        figures |= _ranking(np.asarray(y, dtype=float), np.asarray(p, dtype=float), group, places or PLACES)
     elif task == "score":
         known = np.isfinite(score)
         value = np.where(known, score, 0.0)
         figures |= {"labelled": known.astype(float), "value": value, "square": value**2}
     kept = {slot: figure for slot, figure in figures.items() if read is None or slot in read}
-    return Judged(tuple(kept), np.column_stack(list(kept.values())))
+    return Judged(tuple(kept), np.column_stack(list(kept.values())), group if task == "ranking" else None)
 
 
 def _decisions(y: Floats, p: Floats) -> dict[str, Floats]:
@@ -137,6 +160,43 @@ def _multiclass(y: Column, p: Column) -> dict[str, Floats]:
     return figures
 
 
+def _ranking(y: Floats, p: Floats, group: Ints, places: int) -> dict[str, Floats]:
+    """What each row adds: its discounted gain against the best of its query, and an equal part of what the query is.
+
+    Rows without a prediction come last; ties stand in the order of the rows.
+
+    Source: Järvelin and Kekäläinen 2002, 'Cumulated gain-based evaluation of IR techniques' (linear gain).
+    """
+    known, gain = np.isfinite(y), np.nan_to_num(y)
+    served, ideal = (_places(group, by) for by in (np.where(np.isfinite(p), p, -np.inf), np.where(known, y, -np.inf)))
+    size = np.bincount(group)[group]
+
+    def in_query(of: Floats) -> Floats:
+        return np.asarray(np.bincount(group, of)[group], dtype=float)
+
+    discounted, best = (np.where(at < places, gain / np.log2(at + 2.0), 0.0) for at in (served, ideal))
+    most, judged = in_query(best), in_query(known.astype(float)) > 0
+    reciprocal = np.where((gain > 0) & (served < places), 1.0 / (served + 1.0), 0.0)
+    first = np.zeros(int(group.max(initial=-1)) + 1)
+    np.maximum.at(first, group, reciprocal)
+    return {
+        "labelled": judged / size,
+        "ndcg": np.where(judged & (most > 0), discounted / np.where(most > 0, most, 1.0), 0.0),
+        "ndcg_n": (judged & (most > 0)) / size,
+        "reciprocal": np.where(judged, first[group], 0.0) / size,
+        "hits": (judged & (first[group] > 0)) / size,
+    }
+
+
+def _places(group: Ints, by: Floats) -> Ints:
+    """The place (0: first) of each row (n,) within its group, the largest first."""
+    order = np.lexsort((-by, group))
+    begins = np.searchsorted(group[order], group[order])
+    place = np.empty(len(group), np.int64)
+    place[order] = np.arange(len(group)) - begins
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class Recovery:
     """How much of the metric's fall a change to the incident's rows takes back: 1 is all of it.
@@ -185,8 +245,8 @@ class Bootstrap:
     @classmethod
     def of(cls, metric: Metric, baseline: Judged, incident: Judged, *, rng: np.random.Generator) -> Bootstrap:
         """The draws of both windows' rows."""
-        old = baseline.value(metric, redrawn(len(baseline.matrix), rng))
-        weights = redrawn(len(incident.matrix), rng)
+        old = baseline.value(metric, baseline.redrawn(rng))
+        weights = incident.redrawn(rng)
         new = incident.value(metric, weights)
         before, during = float(baseline.value(metric)[0]), float(incident.value(metric)[0])
         return cls(metric, weights, before, during, new, old - new, before - during)

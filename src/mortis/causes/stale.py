@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from mortis.causes.earlier import comparable
-from mortis.causes.facts import Bools, Facts, Ints, percent
+from mortis.causes.facts import Bools, Facts, percent
 from mortis.causes.inputs import distance
 from mortis.integrity.kinds.repair import Reenactment, Region, Repair
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, Ints, RowSample, is_number
 
 STILL = "still"
 FIT = 0.94  # one value in place of many, or a step, fits better where it is that

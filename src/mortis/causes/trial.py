@@ -42,7 +42,7 @@ def done_again(facts: Facts, fault: Reenactment) -> Recovery:
 
 def made_of(facts: Facts, usual: Judged, struck: Judged) -> Recovery:
     """What part of the fall it makes that baseline rows are judged as `struck` instead of as usual."""
-    share, draws = drawn(facts).draws_again(usual, struck, _drawn_again(facts, len(usual.matrix)))
+    share, draws = drawn(facts).draws_again(usual, struck, _drawn_again(facts, usual))
     before, after = (float(one.value(facts.metric)[0]) for one in (usual, struck))
     return Recovery(drawn(facts).interval(share, draws), before, drawn(facts).during, after)
 
@@ -56,8 +56,8 @@ def shares_done_again(facts: Facts, faults: Sequence[Reenactment]) -> tuple[floa
             if column is not usual.features[name]:
                 struck = struck.with_feature(name, np.where(rows, column, struck.features[name]))
     again = facts.judged(reenacted(facts, usual, struck))
-    share, draws = drawn(facts).draws_again(facts.judged(usual), again, _drawn_again(facts, len(usual)))
-    return share, draws
+    as_usual = facts.judged(usual)
+    return drawn(facts).draws_again(as_usual, again, _drawn_again(facts, as_usual))
 
 
 @lru_cache(maxsize=1)  # every remedy is held against the same draws
@@ -66,8 +66,12 @@ def drawn(facts: Facts) -> Bootstrap:
     return Bootstrap.of(facts.metric, facts.judged(facts.before), facts.judged(facts.during), rng=facts.rng())
 
 
-@lru_cache(maxsize=1)  # every fault is put into the same rows
-def _drawn_again(facts: Facts, rows: int) -> Floats:
+def _drawn_again(facts: Facts, usual: Judged) -> Floats:
+    return _of_rows(facts, len(usual.matrix)) if usual.group is None else usual.redrawn(facts.rng())
+
+
+@lru_cache(maxsize=1)  # every fault is put into as many rows
+def _of_rows(facts: Facts, rows: int) -> Floats:
     return redrawn(rows, facts.rng())
 
 

@@ -284,6 +284,8 @@ class DuckDBEngine:
         table = table.filter(ex.inside(table, window, dataset.time_unit)).drop("moment")
         count = self._run(table.aggregate(n=table.count()), "counting rows").to_pylist()[0]["n"]
         key = table.row_key if dataset.roles.id else _whole_row(table)
+        if dataset.task == "ranking":
+            key = table.query  # a part of a query can't be ranked
         table = table.mutate(row_hash=_hash(key))
         every = -(-count // most)
         return (table.filter(table.row_hash % every == 0) if every > 1 else table), every <= 1

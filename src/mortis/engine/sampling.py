@@ -10,7 +10,7 @@ import numpy as np
 
 from mortis.engine.dataset import Dataset
 from mortis.profiles import Floats
-from mortis.rows import Column, OfflineRows, RowSample, TrainingRows
+from mortis.rows import Column, Ints, OfflineRows, RowSample, TrainingRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 def row_sample(table: pa.Table, dataset: Dataset, *, rows: int) -> RowSample:
     """The rows of a table under canonical names; `rows` is how many the window has.
 
-    Numbers become doubles with NaN for null, everything else texts with None for null.
+    Numbers become doubles with NaN for null, everything else texts with None for null. Of a ranking they come in the
+    order of their ids, by which the pass ranks rows of equal prediction.
     """
+    if dataset.task == "ranking":
+        table = table.sort_by("row_key")
     return RowSample(
         features={name: _column(table[f"f:{name}"]) for name in dataset.features},
         y=_column(table["y"]),
@@ -32,7 +35,14 @@ def row_sample(table: pa.Table, dataset: Dataset, *, rows: int) -> RowSample:
         latency_ms=_doubles(table["latency"]),
         ids=_texts(table["row_key"]),
         rows=rows,
+        group=_queries(table) if dataset.task == "ranking" else None,
     )
+
+
+def _queries(table: pa.Table) -> Ints:
+    """Each row's query as a number; one that is asked in two buckets counts as two, as in the pass."""
+    codes = [np.unique(_texts(table[name]), return_inverse=True)[1] for name in ("query", "bucket")]
+    return np.asarray(np.unique(codes[0] * (codes[1].max(initial=0) + 1) + codes[1], return_inverse=True)[1])
 
 
 def training_rows(table: pa.Table, features: Sequence[str]) -> TrainingRows:

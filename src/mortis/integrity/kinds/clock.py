@@ -10,9 +10,9 @@ from mortis.integrity.kinds.coding import counts, value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of, number_judges
 from mortis.integrity.kinds.pair import Coded, Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, Values, restored, reversible, suppose
-from mortis.integrity.kinds.repair import Bools, Ints
+from mortis.integrity.kinds.repair import Bools
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample
+from mortis.rows import Column, Ints, RowSample
 
 PERIODS = {24.0: "hours", 7.0: "days", 1440.0: "minutes", 86400.0: "seconds", 12.0: "months"}
 LAGS_HOURS = (1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 168)

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mortis.integrity.kinds.repair import Ints
 from mortis.profiles import Floats
-from mortis.rows import Column, Texts, is_number
+from mortis.rows import Column, Ints, Texts, is_number
 
 
 @dataclass(frozen=True, slots=True, eq=False)

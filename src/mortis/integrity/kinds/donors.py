@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.repair import Bools, Ints
-from mortis.rows import RowSample
+from mortis.integrity.kinds.repair import Bools
+from mortis.rows import Ints, RowSample
 
 
 def donors_for(

@@ -10,9 +10,9 @@ import numpy as np
 from mortis.integrity.kinds.coding import Code, counts, value_shares
 from mortis.integrity.kinds.hellinger import apart
 from mortis.integrity.kinds.pair import Change, Coded, Pair, fine_code, plain_code
-from mortis.integrity.kinds.repair import Ints, Region
+from mortis.integrity.kinds.repair import Region
 from mortis.profiles import Floats
-from mortis.rows import Column, is_number
+from mortis.rows import Column, Ints, is_number
 
 NEARLY = 0.02
 ALL_STRUCK = 0.95

@@ -9,9 +9,9 @@ import numpy as np
 
 from mortis.integrity.kinds.coding import Code, code_of, counts, grouped_counts
 from mortis.integrity.kinds.hellinger import Apart, apart
-from mortis.integrity.kinds.repair import VERSION, Bools, Ints, Region, texts_of
+from mortis.integrity.kinds.repair import VERSION, Bools, Region, texts_of
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, Ints, RowSample, is_number
 
 MOST_ROWS = 8000
 MOST_RELATED = 3
@@ -101,9 +101,13 @@ def coarse_code(before: Column) -> Code:
 
 
 def _thin(sample: RowSample) -> RowSample:
-    """Evenly spaced rows, in the order of time."""
+    """Evenly spaced rows, in the order of time; of a ranking all rows of evenly spaced queries."""
     order = np.argsort(sample.second, kind="stable")
-    if len(order) > MOST_ROWS:
+    if len(order) > MOST_ROWS and sample.group is not None:
+        queries = sample.group[order][np.sort(np.unique(sample.group[order], return_index=True)[1])]
+        some = queries[np.linspace(0, len(queries) - 1, MOST_ROWS * len(queries) // len(order)).astype(np.int64)]
+        order = order[np.isin(sample.group[order], some)]
+    elif len(order) > MOST_ROWS:
         order = order[np.linspace(0, len(order) - 1, MOST_ROWS).astype(np.int64)]
     return sample.where(order)
 

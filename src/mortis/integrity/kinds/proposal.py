@@ -10,9 +10,9 @@ import numpy as np
 from mortis.integrity.kinds.donors import donors_for
 from mortis.integrity.kinds.judge import ALL_STRUCK, Judge, Verdict
 from mortis.integrity.kinds.pair import Pair
-from mortis.integrity.kinds.repair import Bools, Ints, Parameters, Reenactment, Region, Repair, Undo
+from mortis.integrity.kinds.repair import Bools, Parameters, Reenactment, Region, Repair, Undo
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample, is_number
+from mortis.rows import Column, Ints, RowSample, is_number
 
 Values = Callable[[Column], Column]
 Chooser = Callable[[RowSample], Bools]

@@ -11,8 +11,8 @@ from mortis.integrity.kinds.coding import Code
 from mortis.integrity.kinds.hellinger import apart
 from mortis.integrity.kinds.pair import Pair, fine_code, plain_code
 from mortis.integrity.kinds.proposal import Proposal, struck_rows
-from mortis.integrity.kinds.repair import Ints
 from mortis.profiles import Floats
+from mortis.rows import Ints
 
 MOST_STEPS = 4
 LEAST_GAIN = 0.03

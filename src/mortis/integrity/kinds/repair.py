@@ -12,7 +12,6 @@ import numpy.typing as npt
 from mortis.rows import RowSample, Texts
 
 Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 Undo = Callable[[RowSample], RowSample]
 Parameters = Mapping[str, str | float]
 

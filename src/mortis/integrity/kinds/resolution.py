@@ -10,9 +10,9 @@ from mortis.integrity.kinds.coding import value_shares
 from mortis.integrity.kinds.judge import ALL_STRUCK, Judge, number_judges
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, number, restored, suppose
-from mortis.integrity.kinds.repair import Bools, Ints
+from mortis.integrity.kinds.repair import Bools
 from mortis.profiles import Floats
-from mortis.rows import Column, RowSample
+from mortis.rows import Column, Ints, RowSample
 
 BOUNDS_TRIED = 3
 STEPS_TRIED = 4

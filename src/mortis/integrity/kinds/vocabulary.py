@@ -11,9 +11,8 @@ from mortis.integrity.kinds.coding import counts, value_shares
 from mortis.integrity.kinds.judge import Judge, judge_of
 from mortis.integrity.kinds.pair import Pair
 from mortis.integrity.kinds.proposal import Proposal, Told, listed_pairs, reversible, suppose
-from mortis.integrity.kinds.repair import Ints
 from mortis.profiles import Floats
-from mortis.rows import Column, Texts, is_number
+from mortis.rows import Column, Ints, Texts, is_number
 
 MOST_VALUES = 60
 MOST_NUMBERS = 20

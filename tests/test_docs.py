@@ -201,7 +201,7 @@ def test_every_bucket_length_task_and_exit_code_is_documented() -> None:
         ("mortis.causes.scoring.CONFIRMED", "causes", "lies wholly at or above {:.0%}"),
         ("mortis.causes.scoring.CONFIRMED", "causes", "lies wholly below {:.0%}"),
         ("mortis.causes.scoring.SUPPORTED", "causes", "lies above 0, and the part is at least {:.0%}"),
-        ("mortis.causes.repairs.SAME", "causes", "within {:.0%} of the fall"),
+        ("mortis.causes.attempts.SAME", "causes", "within {:.0%} of the fall"),
         ("mortis.causes.weighing.EXPLAINED", "causes", "explain at least {:.0%} of the drop"),
         ("mortis.causes.mix.MOST", "causes", "at least {:.0%} lies between the values"),
         ("mortis.causes.mix.CLEARLY", "causes", "surely more than {:.0%}"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mortis.problems import InputProblem
+from mortis.problems import InputProblem, near
 
 Lines = dict[tuple[Any, ...], int]
 
@@ -20,7 +20,9 @@ def read_case_file(file: Path) -> tuple[Mapping[str, Any], Lines]:
     Raises InputProblem, in one line, where the file is missing, is not YAML, or holds no mapping.
     """
     if not file.exists():
-        raise InputProblem(f"{file}: no such case file; `mortis init TABLE -o {file}` writes one")
+        beside = [one.name for one in file.parent.iterdir()] if file.parent.is_dir() else []
+        meant = near(file.name, beside)
+        raise InputProblem(f"{file}: no such case file{meant}; `mortis init TABLE -o {file}` writes one")
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:

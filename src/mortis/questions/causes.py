@@ -72,7 +72,10 @@ def _nothing_weighed(failure: Failure, *causes: Cause) -> Weighed:
 def _facts(known: Examined, rows: SampledRows, findings: Findings, allowed: Allowed) -> Facts:
     """What the tests of causes may look at: rows of both windows, the candidate models, the corruptions that fit."""
     case, dataset, skews = known.case, known.ready.dataset, findings.integrity.skews
-    models = {one.version: open_model(case.root / one.file, unpickle=allowed.unpickle) for one in case.models}
+    models = {
+        one.version: open_model(case.root / one.file, key=f"models.{i}.file", unpickle=allowed.unpickle)
+        for i, one in enumerate(case.models)
+    }
     intended = intended_version(findings.integrity.registered, known.failure.since_onset)
     return Facts(
         failure=known.failure,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mortis.problems import InputProblem, WorkProblem, listed
+from mortis.sources.files import neighbours
 from mortis.sources.models import lightgbm, onnx, pickles, skops, unpickling, xgboost
 from mortis.sources.models.scorer import Scorer, needed
 
@@ -74,7 +75,7 @@ def open_model(file: Path, *, key: str = "models", unpickle: bool = False) -> Sc
 
 def _head(file: Path, name: str) -> bytes:
     if not file.is_file():
-        raise InputProblem(f"{name}: no such file (looked in {file.parent.resolve()})")
+        raise InputProblem(f"{name}: no such file (looked in {file.parent.resolve()}){neighbours(file)}")
     try:
         with file.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)

@@ -10,6 +10,7 @@ import pytest
 from mortis.causes.attempts import try_repair
 from mortis.causes.repairs import decide_repairs
 from mortis.integrity.corruption import propose
+from mortis.integrity.kinds.repair import Reenactment
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
     INCIDENT,
     corrupted,
@@ -59,6 +60,18 @@ def test_a_population_that_grew_is_no_value_in_place_of_others(rng, before):
         one.added for one in (try_repair(facts_of(before, sample, repairs=[repair]), repair) for sample in (many, same))
     ]
     assert added == [True, False]
+
+
+def test_a_fault_that_would_have_cost_far_more_is_not_what_happened(before, during):
+    """A quarter of the rows hold the value; supposed to be in all of them, it makes far more than the fall."""
+    quarter = np.arange(len(during)) % 4 == 0
+    struck = corrupted(during, "load", np.where(quarter, 0.0, during.features["load"]))
+    again = Reenactment(before, before.with_feature("load", np.zeros(len(before))))
+    repair = repair_of(
+        "constant", "load", lambda sample: sample, donors=True, reenacted=again, parameters={"value": 0.0}
+    )
+    tried = try_repair(facts_of(before, struck, repairs=[repair]), repair)
+    assert (tried.verdict, tried.recovers, tried.found.share.low > 1.25) == ("inconclusive", False, True)
 
 
 def test_requests_that_came_on_top_are_no_values_of_other_rows(rng, before):

@@ -26,6 +26,7 @@ RETURNED = 0.5  # of the way back: at least so far must a repair carry a feature
 BEYOND_DOUBT = 0.9  # of a feature's change explained, and the corruption itself needs no further proof
 SO_SO = 0.8  # of a feature's change explained: less, and any map to usual values may do as well
 SHUFFLED_ALIKE = 0.8  # of what a repair recovers
+FAR_MORE = 1.25  # of the fall
 SOMETHING = 0.02  # of the fall: less has no consequence
 GROWN = 1.2  # times as many rows as before, at least, where a population grew
 ADDED_WITHIN = 0.75  # times as many other rows as before, at least, where none was changed
@@ -52,11 +53,11 @@ class Trial:
     def verdict(self) -> CauseVerdict:
         """What the trial says; a corruption that is there beyond doubt needs less than one that was only inferred.
 
-        It is supported where it takes back little, but surely something. At most so is what labels alone tell, the more
-        so where it would cost surely more than what happened; and a sender's payload without a release on record.
+        It is supported where it takes back little, but surely something. At most so is what labels alone tell, and a
+        sender's payload without a release on record.
         """
         verdict, share, kind = self.found.verdict, self.found.share, self.repair.kind
-        if kind == OTHER_ROWS and share.low > 1:
+        if self.costs_more:
             return "inconclusive"
         at_most = kind in TOLD_BY_LABELS or (kind == PAYLOAD and RELEASE not in self.repair.parameters)
         if at_most and verdict == "confirmed":
@@ -64,6 +65,15 @@ class Trial:
         if self.repair.fit < BEYOND_DOUBT or verdict in STANDING:
             return verdict
         return "supported" if share.low >= SOMETHING else verdict
+
+    @property
+    def costs_more(self) -> bool:
+        """Whether the fault, done again, costs surely far more than what happened, and so is not what happened.
+
+        Of what has other codes no part of the rows is known that was struck.
+        """
+        most = {OTHER_ROWS: 1.0, OTHER_CODES: np.inf}.get(self.repair.kind, FAR_MORE)
+        return self.repair.donors and self.found.share.low > most
 
     @property
     def recovers(self) -> bool:

@@ -180,6 +180,8 @@ def _outcome(one: Trial, facts: Facts, *, rival: bool) -> Outcome:
     elif verdict in STANDING and one.shuffled_alike:
         verdict = "inconclusive"
         result += "; but the same values handed out anew among those rows take back about as much"
+    elif one.costs_more:
+        result += "; that is surely more than what happened"
     elif rival:
         verdict, result = "refuted", f"{result}; but another repair of the same rows fits better or takes back more"
     untried = replace(_untested(one.repair, facts, ""), verdict=verdict, result=result, confidence=CONFIDENCE[verdict])

@@ -349,7 +349,7 @@ def _posterior(choice: _Choice, search: Search) -> _Start:
     shape: Shape = "abrupt"
     if ramp:
         log_odds = ramp.log_bayes_factor + RAMP_LOG_ODDS
-        share = 1 / (1 + np.exp(-log_odds))
+        share = float(np.exp(-np.logaddexp(0.0, -log_odds)))  # the logistic function, for odds of any size
         p *= 1 - share
         p[ramp.starts] += share * ramp.probability
         if log_odds > 0:

@@ -38,6 +38,14 @@ def ranked(*changes, onset=ONSET, causes=(UNIT,), **other):
     return {one.id: one for one in ledger.changes}
 
 
+def test_what_names_the_very_part_of_a_cause_comes_before_what_came_with_it():
+    parts = Cause("M5", "Incompatible parts", "supported", 0.7, features=("similarity",), share_of_drop=ALL)
+    encoder = change("events.2", summary="encoder 2.0 for requests; items stay as they are indexed")
+    found = ranked(change("events.1", summary="shorter subject lines"), encoder, causes=(parts,))
+    assert next(iter(found)) == "events.2"
+    assert "it names encoder" in found["events.2"].verdict
+
+
 IDS = st.sampled_from(
     ["events.1", "events.2", "events.3", "git.1a2b3c4", "git.5d6e7f8", "git.v1", "schema.1", "config.1"]
 )

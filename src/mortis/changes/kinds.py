@@ -32,6 +32,15 @@ _CALLED: Mapping[str, str] = {
 }
 KINDS = frozenset(_CALLED.values())
 
+PARTS_NAMED: Mapping[str, tuple[str, ...]] = {
+    "H5": ("cache", "caching"),
+    "L3": ("retrained", "retraining", "training"),
+    "M5": ("encoder", "embedding", "tokenizer", "preprocessor", "index", "indexed"),
+    "P2": ("quantised", "quantized", "precision", "converted", "engine"),
+    "P4": ("client", "caller", "payload"),
+}
+"""What records call the very part that a cause is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Link:

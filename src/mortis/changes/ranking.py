@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mortis.changes.kinds import LINKS, Link, kinds_of
+from mortis.changes.kinds import LINKS, PARTS_NAMED, Link, kinds_of
 from mortis.changes.ledger import order, put_together
 from mortis.changes.scopes import Reach, ScopeFit, Served, Where, hit_by_cause, is_telling, scope_fit
 from mortis.problems import listed
@@ -266,7 +266,7 @@ def _is_of_other_columns(change: Change, cause: Cause) -> bool:
 
 
 def _named(change: Change, causes: Sequence[Cause], hit: Sequence[Where] = ()) -> tuple[str, ...]:
-    """What a change names of what was found: features, versions and libraries of the causes, values of those hit."""
+    """What a change names of what was found: features, versions, libraries and parts of the causes, values hit."""
     said = [change.summary, *(text for part in change.parts for text in (part.name, part.before, part.after) if text)]
     text = " . ".join(map(_spelled, said))
     return tuple(dict.fromkeys(name for name in _findings(causes, hit) if _is_in(name, text)))
@@ -283,6 +283,8 @@ def _findings(causes: Sequence[Cause], hit: Sequence[Where]) -> Iterator[str]:
         if cause.verdict in BELIEF:
             yield from cause.features
             yield from (str(cause.parameters[key]) for key in _NAMING if key in cause.parameters)
+        if cause.verdict in STANDING:
+            yield from PARTS_NAMED.get(cause.id, ())
     for where in hit:
         yield from (value for value in where.values() if is_telling(value))
 

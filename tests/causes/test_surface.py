@@ -91,9 +91,10 @@ def test_rows_of_low_scores_that_grew_are_no_loss_of_the_others(rng):
     assert (found.verdict, "the others grew" in found.result) == ("refuted", True)
 
 
-def test_rows_that_were_lost_while_others_grew_are_lost_still(rng):
+def test_rows_that_became_fewer_while_others_grew_may_have_given_way_to_these(rng):
     grown = lossy(rng, lambda rows: rows.score >= 0.8, times=2)
-    assert decided(decide_unlogged, served(rng, N), grown, metric="recall")["E4"].verdict == "supported"
+    found = decided(decide_unlogged, served(rng, N), grown, metric="recall")["E4"]
+    assert (found.verdict, "may have taken the place" in found.result) == ("inconclusive", True)
 
 
 def test_scores_that_shift_without_an_edge_are_not_lost_rows(rng):

@@ -78,6 +78,9 @@ def decide_unlogged(facts: Facts) -> Iterable[Outcome]:
     verdict: CauseVerdict = "refuted" if found.verdict == "refuted" else "supported"
     if verdict == "supported" and fewer and not asked:
         verdict = "confirmed"
+    elif verdict == "supported" and others > MORE:
+        verdict = "inconclusive"
+        told += f"; but those others come {others:.1f} times as often as before, and may have taken the place of these"
     yield Outcome(
         "E4",
         verdict,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mortis.causes.promotion import decide_promotion
+from mortis.causes.weighing import weigh
 from mortis.problems import Problem
 from mortis.rows import TrainingRows
 from mortis.sources.models.scorer import Scorer
@@ -18,6 +19,7 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
     inputs,
     labels,
     models,
+    profile_of,
     served,
 )
 
@@ -128,3 +130,9 @@ def test_a_version_that_does_no_worse_learned_nothing_that_harms(rng, before, le
     rows = replace(served(rng, 4000, window=INCIDENT, turned=-0.5), version=np.full(4000, "same", dtype=object))
     facts = facts_of(before, rows, training=learned, models={**models(), "same": models()["good"]})
     assert {one.id: one.verdict for one in decide_promotion(facts)} == dict.fromkeys(("M1", "M6", "L3"), "refuted")
+
+
+def test_a_version_that_came_with_the_failure_and_cant_be_tried_is_the_first_thing_to_do(before, during):
+    weighed = weigh(facts_of(before, during, models={}, profile=profile_of(before, during)))
+    assert weighed.answer == "unknown"
+    assert weighed.actions[0].title.startswith("Roll back from bad to good, or hand over the files of both")

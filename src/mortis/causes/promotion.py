@@ -18,6 +18,7 @@ from mortis.records import STANDING
 
 NAME = "same rows under the old and the new version"
 IDS = ("M1", "M6", "L3")
+SUSPECTED = 0.3  # how much a version that came with the failure is to be suspected, where it can't be tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,15 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
     missing = "" if promoted.old in facts.models else f"the file of {promoted.old or 'the old version'} is absent"
     why = why_not_replayed(facts) or missing
     if why:
-        yield Outcome("M1", "not_tested", NAME, f"{promoted.says}; not tested, because {why}", 0.3)
+        told = f"{promoted.says}; not tested, because {why}"
+        yield Outcome("M1", "not_tested", NAME, told, SUSPECTED, parameters=_named(promoted))
         yield from each_plainly(IDS[1:], "not_tested", NAME, f"{promoted.says}; not tested, because {why}")
         return
     yield from _by_what_it_learned(facts, promoted)
+
+
+def _named(promoted: _Promotion) -> dict[str, str | float]:
+    return {"version": promoted.new, "replaced": promoted.old}
 
 
 def _promotion(facts: Facts) -> _Promotion | None:
@@ -81,7 +87,7 @@ def _by_what_it_learned(facts: Facts, promoted: _Promotion) -> Iterable[Outcome]
         result=told,
         confidence=CONFIDENCE[found.verdict],
         share=found.share,
-        parameters={"version": new, "replaced": old},
+        parameters=_named(promoted),
         remedy=remedy,
     )
     if found.verdict not in STANDING:

@@ -119,7 +119,7 @@ def weigh(facts: Facts) -> Weighed:
         remainder(integrity.explained, counted),
         _answer(named),
         tuple(_evidence(one, i) for i, one in enumerate(ranked, 1)),
-        tuple(_actions(named, facts.metric.kind)),
+        tuple(_actions(named, facts.metric.kind) if named else _leads(ranked)),
     )
 
 
@@ -225,6 +225,16 @@ def _actions(named: Sequence[Outcome], kind: FailureKind) -> Iterable[Action]:
         what = ", ".join(one.features) or str(one.parameters.get(RESOURCES, ""))
         parts = [what, f"where {one.scope}" if one.scope else ""]
         yield from entry.actions_for(f"{one.id} {' '.join(part for part in parts if part) or entry.name}", kind)
+
+
+def _leads(ranked: Sequence[Outcome]) -> Iterable[Action]:
+    """What to do where no cause stands: try, or take back, a version that began to serve and could not be tried."""
+    for one in ranked:
+        if one.id == "M1" and one.verdict == "not_tested" and "version" in one.parameters:
+            new, old = one.parameters["version"], one.parameters["replaced"] or "the version before"
+            title = f"Roll back from {new} to {old}, or hand over the files of both as `models` and run again"
+            done = "the metric is the baseline's, or the same rows under both versions tell that it isn't the version"
+            yield Action(title, "mitigate", f"{new}, which began to serve by then", done)
 
 
 def _cause(one: Outcome, place: int) -> Cause:

@@ -136,7 +136,7 @@ def permuted(*names: str) -> Injection:
             sample = sample.with_feature(name, sample.features[name][place])
         return sample
 
-    return Injection(f"{'+'.join(names)} permuted", ("D6",), ("permutation",), names, put, anything)
+    return Injection(f"{'+'.join(names)} permuted", ("D6",), ("permutation", "other rows"), names, put, anything)
 
 
 def respelled(name: str, how: str, spelling: Callable[[str], str]) -> Injection:

@@ -9,6 +9,7 @@ import pytest
 
 from mortis.causes.attempts import try_repair
 from mortis.causes.repairs import decide_repairs
+from mortis.causes.stale import stale_repairs
 from mortis.integrity.corruption import propose
 from mortis.integrity.kinds.repair import Reenactment
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
@@ -137,3 +138,19 @@ def test_values_that_stand_still_are_told_from_the_log_alone(before, during, rng
 
 def test_nothing_is_named_where_nothing_changed(before, during):
     assert named(before, during) == {}
+
+
+def test_rows_that_were_logged_twice_hold_no_value(before, during):
+    """A row and its repetition follow each other and are equal in all features."""
+    twice = during.where(np.sort(np.concatenate([np.arange(len(during))] * 2)))
+    assert not list(stale_repairs(facts_of(before, twice)))
+
+
+def test_a_column_that_parts_rows_no_more_makes_no_other_column_stand_still(rng, before, during):
+    """By the hour rows in order of time are alike; that their groups became one makes them no more so."""
+    hours, shops = (
+        [one.with_feature("noise", np.floor(np.arange(len(one)) / 200.0)) for one in (before, during)],
+        rng.integers(0, 100, len(before)).astype(str).astype(object),
+    )
+    lost = hours[1].with_feature("region", np.full(len(during), None, dtype=object))
+    assert not list(stale_repairs(facts_of(hours[0].with_feature("region", shops), lost)))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from mortis.causes.earlier import comparable
 from mortis.causes.facts import Bools, Facts, percent
+from mortis.causes.infrastructure import first_rows
 from mortis.causes.inputs import distance
 from mortis.integrity.kinds.repair import Reenactment, Region, Repair
 from mortis.rows import Column, Ints, RowSample, is_number
 
 STILL = "still"
+ALIKE = 0.7  # times as many groups as before, or the other way round
 FIT = 0.94  # one value in place of many, or a step, fits better where it is that
 HELD = 0.25  # more neighbours in time with equal values than the baseline has: values are held
 RECURRING = 0.3  # more rows than in the baseline share their value with two others at least
@@ -29,8 +32,10 @@ def stale_repairs(facts: Facts) -> Iterator[Repair]:
     """A repair for each feature whose values stand still; the true ones are lost, so that it is only done again."""
     if min(len(facts.before), len(facts.during)) < FEWEST_ROWS or np.ptp(facts.during.second) == 0:
         return
+    # A row that is logged twice equals its neighbour, and holds nothing.
+    once = replace(facts, before=_once(facts.before), during=_once(facts.during))
     for name in facts.before.features:
-        told = _held(facts, name) or _of_the_last_days(facts, name)
+        told = _held(once, name) or _of_the_last_days(once, name)
         if told:
             share, statement = told
             yield Repair(
@@ -48,12 +53,16 @@ def stale_repairs(facts: Facts) -> Iterator[Repair]:
             )
 
 
+def _once(sample: RowSample) -> RowSample:
+    return sample.where(first_rows(sample))
+
+
 def _held(facts: Facts, name: str) -> tuple[float, str] | None:
     """Rows that follow each other in time, of one value of a text column or of all, hold equal values."""
     best: tuple[float, str, float, float] | None = None
     groups = [""] + [other for other, column in facts.before.features.items() if not is_number(column)]
     for by in groups:
-        if by == name:
+        if by == name or (by and not _parts_alike(facts, by)):
             continue
         before, during = (_equal_neighbours(sample, name, by) for sample in (facts.before, facts.during))
         more = (during[0] - during[1]) - (before[0] - before[1])
@@ -66,6 +75,18 @@ def _held(facts: Facts, name: str) -> tuple[float, str] | None:
     share = float(np.sqrt(min(1.0, more / max(1e-9, 1 - usual))))
     statement = f"is held: {percent(now)} of rows{each} hold the value of the row before ({percent(usual)} before)"
     return share, statement
+
+
+def _parts_alike(facts: Facts, by: str) -> bool:
+    """Whether a column parts the rows into about as many groups as before: of fewer, neighbours in time are others."""
+    before, during = (_groups(sample.features[by]) for sample in (facts.before, facts.during))
+    return ALIKE * before <= during <= before / ALIKE
+
+
+def _groups(column: Column) -> float:
+    """How many groups of one size would part rows as finely as these do: one by Simpson's index."""
+    shares = np.unique(comparable(column), return_counts=True)[1] / max(1, len(column))
+    return float(1 / max(float((shares**2).sum()), 1e-12))
 
 
 def _equal_neighbours(sample: RowSample, name: str, by: str) -> tuple[float, float]:

@@ -113,9 +113,8 @@ def _tried(facts: Facts, repairs: Sequence[Repair]) -> Iterable[Outcome]:
 
 def _parts_fit(facts: Facts, most: float) -> Outcome:
     """M5 where no feature was found that means nothing for some items: why none was looked for, or that none does."""
-    why = why_not_asked(facts)
-    if most >= MOST_OF_FALL:
-        why = f"a repair makes up for {percent(most)} of the fall"
+    enough = f"a repair makes up for {percent(most)} of the fall" if most >= MOST_OF_FALL else ""
+    why = enough or why_not_asked(facts)
     if why:
         return plainly("M5", "not_tested", MEANINGLESS, f"not tested, because {why}")
     return plainly("M5", "refuted", MEANINGLESS, "labels depend on each feature that the model relies on as they did")

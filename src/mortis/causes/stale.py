@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from mortis.integrity.kinds.repair import Reenactment, Region, Repair
 from mortis.rows import Column, Ints, RowSample, is_number
 
 STILL = "still"
+COMMON = 0.9  # of the rows with one value: that is a constant, and a cause of its own
 ALIKE = 0.7  # times as many groups as before, or the other way round
 FIT = 0.94  # one value in place of many, or a step, fits better where it is that
 HELD = 0.25  # more neighbours in time with equal values than the baseline has: values are held
@@ -34,8 +35,13 @@ def stale_repairs(facts: Facts) -> Iterator[Repair]:
         return
     # A row that is logged twice equals its neighbour, and holds nothing.
     once = replace(facts, before=_once(facts.before), during=_once(facts.during))
+    before, during = _Coded.of(once.before), _Coded.of(once.during)
+    texts = [name for name, column in once.before.features.items() if not is_number(column)]
+    # Where a column parts the rows into fewer groups than it did, neighbours in time are others.
+    parts = {name: during.groups(name) / before.groups(name) for name in texts}
+    groups = ["", *(name for name in texts if ALIKE <= parts[name] <= 1 / ALIKE)]
     for name in facts.before.features:
-        told = _held(once, name) or _of_the_last_days(once, name)
+        told = _held(before, during, name, groups) or _of_the_last_days(once, name)
         if told:
             share, statement = told
             yield Repair(
@@ -57,56 +63,59 @@ def _once(sample: RowSample) -> RowSample:
     return sample.where(first_rows(sample))
 
 
-def _held(facts: Facts, name: str) -> tuple[float, str] | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coded:
+    """A window's rows in the order of time: every feature's values as numbers (n,), equal where these are."""
+
+    codes: Mapping[str, Ints]
+
+    @classmethod
+    def of(cls, sample: RowSample) -> _Coded:
+        order = np.argsort(sample.second, kind="stable")
+        coded = {
+            name: np.unique(comparable(column), return_inverse=True)[1][order]
+            for name, column in sample.features.items()
+        }
+        return cls({"": np.zeros(len(sample), np.int64), **coded})
+
+    def groups(self, by: str) -> float:
+        """How many groups of one size would part rows as finely as a column does: one by Simpson's index."""
+        shares = np.bincount(self.codes[by]) / max(1, len(self.codes[by]))
+        return float(1 / max(float((shares**2).sum()), 1e-12))
+
+    def top(self, name: str) -> float:
+        """The share of the commonest value."""
+        return float(np.bincount(self.codes[name]).max(initial=0) / max(1, len(self.codes[name])))
+
+    def equal_neighbours(self, name: str, by: str) -> tuple[float, float]:
+        """The share of rows equal to the one before in time, of their group, and as many as chance would give."""
+        codes, group = self.codes[name], self.codes[by]
+        order = np.argsort(group, kind="stable")
+        same_group = group[order][1:] == group[order][:-1]
+        seen = float((codes[order][1:] == codes[order][:-1])[same_group].mean()) if same_group.any() else 0.0
+        _, pairs = np.unique(group * (int(codes.max(initial=0)) + 1) + codes, return_counts=True)
+        rows = np.bincount(group)
+        alike, every = (float((n * (n - 1.0)).sum()) for n in (pairs, rows))
+        return seen, alike / max(1.0, every)
+
+
+def _held(before: _Coded, during: _Coded, name: str, groups: Sequence[str]) -> tuple[float, str] | None:
     """Rows that follow each other in time, of one value of a text column or of all, hold equal values."""
+    if during.top(name) > COMMON:
+        return None
     best: tuple[float, str, float, float] | None = None
-    groups = [""] + [other for other, column in facts.before.features.items() if not is_number(column)]
-    for by in groups:
-        if by == name or (by and not _parts_alike(facts, by)):
-            continue
-        before, during = (_equal_neighbours(sample, name, by) for sample in (facts.before, facts.during))
-        more = (during[0] - during[1]) - (before[0] - before[1])
+    for by in (one for one in groups if one != name):
+        (usual, by_chance), (now, now_by_chance) = (one.equal_neighbours(name, by) for one in (before, during))
+        more = (now - now_by_chance) - (usual - by_chance)
         if best is None or more > best[0]:
-            best = (more, by, during[0], before[0])
-    if best is None or best[0] < HELD or _top(facts.during.features[name]) > 0.9:
+            best = (more, by, now, usual)
+    if best is None or best[0] < HELD:
         return None
     more, by, now, usual = best
     each = f" of the same {by}" if by else ""
     share = float(np.sqrt(min(1.0, more / max(1e-9, 1 - usual))))
     statement = f"is held: {percent(now)} of rows{each} hold the value of the row before ({percent(usual)} before)"
     return share, statement
-
-
-def _parts_alike(facts: Facts, by: str) -> bool:
-    """Whether a column parts the rows into about as many groups as before: of fewer, neighbours in time are others."""
-    before, during = (_groups(sample.features[by]) for sample in (facts.before, facts.during))
-    return ALIKE * before <= during <= before / ALIKE
-
-
-def _groups(column: Column) -> float:
-    """How many groups of one size would part rows as finely as these do: one by Simpson's index."""
-    shares = np.unique(comparable(column), return_counts=True)[1] / max(1, len(column))
-    return float(1 / max(float((shares**2).sum()), 1e-12))
-
-
-def _equal_neighbours(sample: RowSample, name: str, by: str) -> tuple[float, float]:
-    """The share of rows equal to the one before in time, of their group, and as many as chance would give."""
-    codes = np.unique(comparable(sample.features[name]), return_inverse=True)[1]
-    group = (
-        np.unique(comparable(sample.features[by]), return_inverse=True)[1] if by else np.zeros(len(sample), np.int64)
-    )
-    order = np.lexsort((sample.second, group))
-    same_group = group[order][1:] == group[order][:-1]
-    seen = float((codes[order][1:] == codes[order][:-1])[same_group].mean()) if same_group.any() else 0.0
-    return seen, _by_chance(codes, group)
-
-
-def _by_chance(codes: Ints, group: Ints) -> float:
-    """The chance that two rows of one group hold one value."""
-    pairs = np.unique(np.column_stack([group, codes]), axis=0, return_counts=True)
-    rows = np.bincount(group)
-    each = np.bincount(pairs[0][:, 0], weights=pairs[1] * (pairs[1] - 1.0))
-    return float(each.sum() / max(1.0, float((rows * (rows - 1.0)).sum())))
 
 
 def _of_the_last_days(facts: Facts, name: str) -> tuple[float, str] | None:
@@ -151,11 +160,6 @@ def _recurring(column: Column) -> Bools:
     known = ~np.isnan(np.asarray(column, dtype=float))
     _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
     return np.asarray(known & (counts[place] >= 3), dtype=np.bool_)
-
-
-def _top(column: Column) -> float:
-    """The share of the commonest value."""
-    return float(np.unique(comparable(column), return_counts=True)[1].max() / max(1, len(column)))
 
 
 def _of_other_rows(facts: Facts, name: str, share: float) -> RowSample:

@@ -41,7 +41,7 @@ bench: $(READY) ## Run the benchmarks
 	@for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit; done
 
 lab: $(READY) ## Score the diagnosis over 300 made cases and renew its page in the docs
-	@$(BIN)/mortis lab score --cases 300 --seed 5000 --jobs 2 --page docs/score.md
+	@$(BIN)/mortis lab score --cases 300 --seed 6000 --jobs 2 --page docs/score.md
 
 docs: $(READY) ## Build the documentation into site/; a warning is an error
 	$(BIN)/zensical build --clean --strict

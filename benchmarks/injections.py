@@ -17,6 +17,9 @@ Put = Callable[[RowSample, Bools, np.random.Generator], RowSample]
 Told = Callable[[Mapping[str, str | float]], bool]
 
 
+LOST, ERROR = ("D1",), ("D2",)
+
+
 @dataclass(frozen=True, slots=True)
 class Injection:
     """A corruption put into one or more features of marked rows, and what a right answer says of it.
@@ -72,11 +75,11 @@ def scaled(name: str, factor: float, offset: float = 0.0) -> Injection:
     )
 
 
-def filled(name: str, value: float | str | None, *ids: str) -> Injection:
+def filled(name: str, value: float | str | None, *, ids: tuple[str, ...] = LOST) -> Injection:
     """One value for all, or null: lost and imputed values are D1, what stands for an error D2."""
     put = changed(name, lambda v: np.nan if value is None and is_number(v) else value)
     if value is None:
-        return Injection(f"{name} null", ("D1",), ("null",), (name,), put, anything)
+        return Injection(f"{name} null", ids, ("null",), (name,), put, anything)
     return Injection(f"{name} = {value}", ids, ("sentinel", "constant"), (name,), put, same("value", value))
 
 
@@ -224,7 +227,7 @@ def flight_injections() -> list[Injection]:
     ]
     lost = [
         filled("dep_delay", None),
-        *(filled(name, 0.0, "D1", "D2") for name in ("dep_delay", "origin_delay", "hour")),
+        *(filled(name, 0.0, ids=(*LOST, *ERROR)) for name in ("dep_delay", "origin_delay", "hour")),
     ]
     bounds = [clipped("dep_delay", 0.0, "lower"), clipped("dep_delay", 10.0, "upper"), rounded("dep_delay", 30.0)]
     moved = [permuted("dep_delay"), permuted("origin_delay"), permuted("hour"), swapped("dep_delay", "origin_delay")]
@@ -252,15 +255,15 @@ def _adult_numbers() -> list[Injection]:
 def _adult_lost() -> list[Injection]:
     nulls = ("age", "marital", "education_num", "capital_gain", "relationship", "occupation")
     # 99999 stands for an error, but is also what the census itself puts for the highest gains.
-    errors = [filled("age", -1.0, "D2"), filled("age", 999.0, "D2"), filled("education_num", 0.0, "D2")]
+    errors = [filled("age", -1.0, ids=ERROR), filled("age", 999.0, ids=ERROR), filled("education_num", 0.0, ids=ERROR)]
     imputed: tuple[tuple[str, float | str], ...] = (
         *(("hours", 40.0), ("relationship", "Husband"), ("marital", "unknown"), ("capital_gain", 0.0)),
     )
     uppers = {"age": 35.0, "education_num": 9.0, "capital_gain": 3000.0, "hours": 35.0}
     return [
         *(filled(name, None) for name in nulls),
-        *(*errors, filled("capital_gain", 99999.0, "D1", "D2")),
-        *(filled(name, value, "D1") for name, value in imputed),
+        *(*errors, filled("capital_gain", 99999.0, ids=(*LOST, *ERROR))),
+        *(filled(name, value) for name, value in imputed),
         *(defaulted("occupation", "Exec-managerial"), defaulted("workclass", "Private")),
         *(clipped(name, bound, "upper") for name, bound in uppers.items()),
         *(clipped("age", 45.0, "lower"), rounded("age", 10.0), rounded("education_num", 5.0)),

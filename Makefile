@@ -67,5 +67,5 @@ $(READY): requirements/lock.txt requirements/bootstrap.txt requirements/setup.sh
 
 $(LOWEST_READY): $(READY) pyproject.toml
 	@sh requirements/setup.sh .venv-lowest
-	@$(UV) pip install --python .venv-lowest/bin/python --upgrade --resolution lowest-direct --group test --editable '.[demo,postgres]'
+	@$(UV) pip install --python .venv-lowest/bin/python --upgrade --resolution lowest-direct --group test --editable '.[demo,lab,postgres]'
 	@touch $@

@@ -14,7 +14,7 @@ from mortis.causes.likelihood import LabelLaw
 from mortis.causes.payloads import FORMS
 from mortis.causes.proxies import FOLLOWS, HALF, follow
 from mortis.causes.relation import CLEAR, FEWEST_ROWS, Relation, labelled, relation
-from mortis.causes.replay import answers, nulls
+from mortis.causes.replay import answers_in, figures, nulls, replay
 from mortis.integrity.corruption import propose
 from mortis.integrity.kinds.repair import Repair
 from mortis.problems import Problem
@@ -93,12 +93,13 @@ def _why_unread(facts: Facts, old: str) -> str:
 
 def _is_a_form(facts: Facts, old: str, one: Repair, rows: RowSample) -> bool:
     """Whether labels are likelier at the old version's answers once a feature's form is undone: else values differ."""
-    before = facts.before.where(labelled(facts.before) & np.isfinite(_given(facts, old, facts.before)))
-    law = LabelLaw.of(facts.task, _given(facts, old, before), before.y)
-    undone = one.undo(rows)
-    either = labelled(rows) & np.isfinite(_given(facts, old, rows)) & np.isfinite(_given(facts, old, undone))
-    put_right, as_is = (law.judged(each.where(either), _given(facts, old, each)[either]) for each in (undone, rows))
-    return put_right.gain_over(as_is) >= CLEAR
+    usual = np.asarray(replay(facts, facts.before).given[old], dtype=float)
+    known = labelled(facts.before) & np.isfinite(usual)
+    law = LabelLaw.of(facts.task, usual[known], facts.before.y[known])
+    as_is, put_right = np.asarray(answers_in(facts, rows), dtype=float), figures(facts, old, one.undo(rows))
+    known = labelled(rows) & np.isfinite(as_is) & np.isfinite(put_right)
+    kept = rows.where(known)
+    return law.judged(kept, put_right[known]).gain_over(law.judged(kept, as_is[known])) >= CLEAR
 
 
 def _of_a_form(one: Repair) -> Learned:
@@ -137,10 +138,6 @@ def _of_labels(found: Relation, facts: Facts) -> Learned:
     )
 
 
-def _given(facts: Facts, old: str, sample: RowSample) -> np.ndarray:
-    return np.asarray(answers(facts, facts.models[old], sample), dtype=float)
-
-
 @lru_cache(maxsize=1)  # asked whether it can be done, then for the rows
 def _as_served(facts: Facts, old: str) -> RowSample:
     """The training rows as if the old version had answered them, spread over the incident.
@@ -169,7 +166,7 @@ def _as_served(facts: Facts, old: str) -> RowSample:
         ids=np.full(n, None, dtype=object),
         rows=n,
     )
-    given = _given(facts, old, blank)
+    given = figures(facts, old, blank)
     if facts.task == "binary":
         threshold = 0.5 if facts.threshold is None else facts.threshold
         return replace(blank, score=given, p=np.where(np.isfinite(given), given >= threshold, np.nan))

@@ -13,7 +13,7 @@ from mortis.causes.inputs import APART, distance, reliance
 from mortis.causes.likelihood import JudgedLabels, LabelLaw
 from mortis.causes.propensity import codes_of
 from mortis.causes.relation import CLEAR, FEWEST_ROWS, Place, labelled, places_of
-from mortis.causes.replay import answers, mostly_served, why_not_own, why_not_replayed
+from mortis.causes.replay import figures, mostly_served, replay, why_not_own, why_not_replayed
 from mortis.integrity.kinds.repair import Reenactment, Region, Repair
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, is_number
@@ -43,7 +43,7 @@ def meaningless_repairs(facts: Facts) -> Iterator[Repair]:
     """
     if why_not_asked(facts):
         return
-    best = _best(facts, *(_thinned(facts, sample) for sample in (facts.before, facts.during)))
+    best = _best(facts, *(_answered(facts, sample) for sample in (facts.before, facts.during)))
     repair = _repair(facts, best) if best else None
     if repair is not None:
         yield repair
@@ -56,7 +56,7 @@ def why_not_asked(facts: Facts) -> str:
     why = why_not_replayed(facts) or why_not_own(facts)
     if why:
         return why
-    few = min(len(_thinned(facts, sample)) for sample in (facts.before, facts.during)) < FEWEST_ROWS
+    few = min(len(_answered(facts, sample).rows) for sample in (facts.before, facts.during)) < FEWEST_ROWS
     return f"fewer than {FEWEST_ROWS} sampled rows of a window have labels and answers" if few else ""
 
 
@@ -67,6 +67,14 @@ class _Found:
     name: str
     place: Place
     gain: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answered:
+    """Rows with what the version that served most of the baseline answers (n,)."""
+
+    rows: RowSample
+    given: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,18 +99,17 @@ class _Windows:
         return float(self.before.likelihood.mean() - self.during.likelihood.mean())
 
 
-def _best(facts: Facts, old: RowSample, new: RowSample) -> _Found | None:
+def _best(facts: Facts, old: _Answered, new: _Answered) -> _Found | None:
     """The feature and place that gain most, beyond what a search so wide gains by chance."""
     relied = reliance(facts)
     names = sorted((name for name in relied if relied[name] >= RELIED), key=lambda name: -relied[name])[:MOST_FEATURES]
-    places = [place for place in places_of(new) if place.whole]
+    places = [place for place in places_of(new.rows) if place.whole]
     if not names:
         return None
-    law = LabelLaw.of(facts.task, _answers(facts, old), old.y)
-    seeing = _Windows(*(law.judged(rows, _answers(facts, rows)) for rows in (old, new)))
+    seeing = _judged(facts, old, new)
     found: list[_Found] = []
     for name in names:
-        blind = _blind(facts, old, new, name)
+        blind = _blind(facts, old.rows, new.rows, name)
         if blind is None:
             continue
         for place in (place for place in places if place.column != name):
@@ -165,15 +172,19 @@ def _explained(column: Column, off: Floats) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=2)  # of both windows
-def _thinned(facts: Facts, sample: RowSample) -> RowSample:
+def _answered(facts: Facts, sample: RowSample) -> _Answered:
     """At most so many rows with labels and answers, evenly spread."""
+    given = np.asarray(replay(facts, sample).given[mostly_served(facts)], dtype=float)
     rows = np.flatnonzero(labelled(sample))
-    some = sample.where(rows[np.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).astype(np.int64)])
-    return some.where(np.isfinite(_answers(facts, some)))
+    some = rows[np.linspace(0, len(rows) - 1, min(MOST_ROWS, len(rows))).astype(np.int64)]
+    some = some[np.isfinite(given[some])]
+    return _Answered(sample.where(some), given[some])
 
 
-def _answers(facts: Facts, sample: RowSample) -> Floats:
-    return np.asarray(answers(facts, facts.models[mostly_served(facts)], sample), dtype=float)
+def _judged(facts: Facts, old: _Answered, new: _Answered) -> _Windows:
+    """The labels of both windows by what follows from the baseline's answers."""
+    law = LabelLaw.of(facts.task, old.given, old.rows.y)
+    return _Windows(*(law.judged(one.rows, one.given) for one in (old, new)))
 
 
 def _blind(facts: Facts, old: RowSample, new: RowSample, name: str) -> _Windows | None:
@@ -183,15 +194,14 @@ def _blind(facts: Facts, old: RowSample, new: RowSample, name: str) -> _Windows 
     """
     rng, column = facts.rng(), old.features[name]
 
-    def answered(rows: RowSample) -> Floats:
-        drawn = [_answers(facts, rows.with_feature(name, rng.choice(column, len(rows)))) for _ in range(DRAWS)]
-        return np.asarray(np.mean(drawn, axis=0), dtype=float)
+    def answered(rows: RowSample) -> _Answered:
+        changed = (rows.with_feature(name, rng.choice(column, len(rows))) for _ in range(DRAWS))
+        drawn = [figures(facts, mostly_served(facts), one) for one in changed]
+        return _Answered(rows, np.asarray(np.mean(drawn, axis=0), dtype=float))
 
     before, during = answered(old), answered(new)
-    if not (np.isfinite(before).all() and np.isfinite(during).all()):
-        return None
-    law = LabelLaw.of(facts.task, before, old.y)
-    return _Windows(law.judged(old, before), law.judged(new, during))
+    known = all(np.isfinite(one.given).all() for one in (before, during))
+    return _judged(facts, before, during) if known else None
 
 
 def _repair(facts: Facts, found: _Found) -> Repair | None:

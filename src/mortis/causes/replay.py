@@ -11,6 +11,7 @@ import numpy as np
 
 from mortis.causes.facts import Bools, Facts, Remedy, Scorer, percent
 from mortis.problems import Problem
+from mortis.profiles import Floats
 from mortis.rows import Column, RowSample, Texts, is_number
 
 TOLERANCE = 1e-5
@@ -65,6 +66,11 @@ def answers(facts: Facts, model: Scorer, sample: RowSample) -> Column:
         figures = np.column_stack([1 - figures, figures])
     named: Column = np.array(model.classes, dtype=object)[figures.argmax(axis=1)]
     return named
+
+
+def figures(facts: Facts, version: str, sample: RowSample) -> Floats:
+    """A version's answers (rows,) where these are figures: of a binary model or one of numbers."""
+    return np.asarray(answers(facts, facts.models[version], sample), dtype=float)
 
 
 def _equal(answer: Column, served: Column) -> Bools:

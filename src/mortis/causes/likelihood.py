@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mortis.causes.facts import Bools
 from mortis.causes.propensity import expit, logistic
-from mortis.causes.relation import LEAST, level
+from mortis.causes.relation import LEAST, bent
 from mortis.profiles import Floats
 from mortis.rows import Column, RowSample
 
@@ -73,5 +73,4 @@ class LabelLaw:
 
 
 def _design(given: Floats, usual: Floats) -> npt.NDArray[np.float32]:
-    height = level(given, usual)
-    return np.column_stack([np.ones(len(height)), height, np.minimum(height, 0)]).astype(np.float32)
+    return np.column_stack([np.ones(len(given)), bent(given, usual)]).astype(np.float32)

@@ -221,23 +221,23 @@ def _chances(before: RowSample, during: RowSample, rng: np.random.Generator) -> 
     x = one_hot(before, during)
     scores = np.concatenate([before.score, during.score])
     if np.isfinite(scores).all():
-        height = level(scores, scores)
-        x = np.column_stack([x, height, np.minimum(height, 0)]).astype(np.float32)
+        x = np.column_stack([x, bent(scores, scores)]).astype(np.float32)
     seen = rng.permutation(len(before))[:MOST_FITTED]
     beta, _ = logistic(x[seen], np.asarray(before.y, dtype=float)[seen])
     return expit(x[len(before) :] @ beta)
 
 
-def level(scores: Floats, like: Floats) -> Floats:
-    """Scores (n,) on a scale on which chances are about straight: logits of what lies in 0..1.
+def bent(scores: Floats, like: Floats) -> Floats:
+    """Scores on a scale on which chances are about straight, and again where they are low (n, 2), to bend there.
 
-    The scale is that of scores `like` these, which have median 0 and spread 1 on it.
+    The scale is that of scores `like` these, which have median 0 and spread 1 on it; of what lies in 0..1 are logits.
     """
     if like.min() >= 0 and like.max() <= 1:
         scores, like = (
             np.log(sure / (1 - sure)) for sure in (np.clip(one, LEAST, 1 - LEAST) for one in (scores, like))
         )
-    return np.asarray((scores - np.median(like)) / max(float(like.std()), 1e-9))
+    height = (scores - np.median(like)) / max(float(like.std()), 1e-9)
+    return np.column_stack([height, np.minimum(height, 0)])
 
 
 def _figures(before: RowSample, during: RowSample, rng: np.random.Generator) -> _Usual:

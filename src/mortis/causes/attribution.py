@@ -84,7 +84,7 @@ def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[C
     """
     worth: dict[Coalition, Floats] = {(): np.zeros(len(draws.weights) + 1)}
     again = [one.again for one in remedies if one.again is not None]
-    lost = [i for i, one in enumerate(remedies) if one.only_again]
+    lost = {i: one.again for i, one in enumerate(remedies) if one.again is not None and one.only_again}
     same_rows = len(again) == len(remedies) and all(one.usual is again[0].usual for one in again)
     once_more = same_rows and not all(one.exact for one in remedies)
     for size in range(1, len(remedies) + 1):
@@ -93,8 +93,8 @@ def _worth(facts: Facts, draws: Bootstrap, remedies: Sequence[Remedy]) -> dict[C
                 share, shares = shares_done_again(facts, [again[i] for i in chosen])
             else:
                 share, shares = draws.draws(judged_with(facts, *(remedies[i] for i in chosen if i not in lost)))
-                for i in (i for i in chosen if i in lost):
-                    alone, drawn_alone = shares_done_again(facts, [one for one in (remedies[i].again,) if one])
+                for i in lost.keys() & set(chosen):
+                    alone, drawn_alone = shares_done_again(facts, [lost[i]])
                     share, shares = share + alone, shares + drawn_alone
             worth[chosen] = np.concatenate([[share], shares])
     return worth

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mortis.causes.facts import Facts
+from mortis.causes.facts import Bools, Facts
 from mortis.causes.record import on_record
 from mortis.integrity.kinds.repair import VERSION, Region, Repair, undone
 from mortis.problems import listed
@@ -100,6 +100,6 @@ def _factor(by_fit: Sequence[Repair]) -> dict[str, float]:
     return {"factor": factors[0]} if alike else {}
 
 
-def _rows(parts: Sequence[Repair]) -> np.ndarray | None:
+def _rows(parts: Sequence[Repair]) -> Bools | None:
     marked = [one.rows for one in parts if one.rows is not None]
     return np.logical_or.reduce(marked) if len(marked) == len(parts) else None

@@ -55,7 +55,7 @@ def decide_promotion(facts: Facts) -> Iterable[Outcome]:
     if why:
         told = f"{promoted.says}; not tested, because {why}"
         yield Outcome("M1", "not_tested", NAME, told, SUSPECTED, parameters=_named(promoted))
-        yield from each_plainly(IDS[1:], "not_tested", NAME, f"{promoted.says}; not tested, because {why}")
+        yield from each_plainly(IDS[1:], "not_tested", NAME, told)
         return
     yield from _by_what_it_learned(facts, promoted)
 

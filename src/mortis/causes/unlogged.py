@@ -100,13 +100,13 @@ def _edge(band: Band) -> str:
 
 def _times_as_often(facts: Facts, band: Band) -> tuple[float, float]:
     """How often rows of the place come against the baseline's: those beyond the band's edge, and those in the band."""
-    inside = [band.holds(sample) for sample in (facts.before, facts.during)]
-    place = [band.place.holds(sample) for sample in (facts.before, facts.during)]
-    others, own = (
-        [per_second(sample, rows) for sample, rows in zip((facts.before, facts.during), marked, strict=True)]
-        for marked in ([p & ~i for p, i in zip(place, inside, strict=True)], inside)
-    )
-    return others[1] / others[0], own[1] / own[0]
+
+    def often(sample: RowSample) -> tuple[float, float]:
+        inside = band.holds(sample)
+        return per_second(sample, band.place.holds(sample) & ~inside), per_second(sample, inside)
+
+    was, now = often(facts.before), often(facts.during)
+    return now[0] / was[0], now[1] / was[1]
 
 
 def heights(sample: RowSample) -> Floats:

@@ -185,8 +185,7 @@ def _beside_unnamed(one: Outcome, unnamed: str) -> Outcome:
     """An outcome about the world, of no weight where many answers are nobody's and no cause of that stands."""
     if one.verdict != "supported" or not unnamed:
         return one
-    result = f"{one.result}; but {unnamed}, and what made the others would look the same"
-    return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=result)
+    return _of_no_weight(one, f"{one.result}; but {unnamed}, and what made the others would look the same")
 
 
 def _beside_untested(facts: Facts, one: Outcome) -> Outcome:
@@ -194,8 +193,12 @@ def _beside_untested(facts: Facts, one: Outcome) -> Outcome:
     why = why_not_replayed(facts)
     if why is None or one.verdict != "supported":
         return one
-    result = f"{one.result}; but {why}, and a fault in data or serving would look the same: hand over `models`"
-    return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=result)
+    alike = "a fault in data or serving would look the same: hand over `models`"
+    return _of_no_weight(one, f"{one.result}; but {why}, and {alike}")
+
+
+def _of_no_weight(one: Outcome, why: str) -> Outcome:
+    return replace(one, verdict="inconclusive", confidence=CONFIDENCE["inconclusive"], result=why)
 
 
 def _mix_counts_once(world: Sequence[Outcome]) -> list[Outcome]:

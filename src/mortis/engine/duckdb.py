@@ -70,6 +70,13 @@ def _whole_row(table: ir.Table) -> ir.StringValue:
     return ibis.literal("|").join([table[name].cast("string").fill_null(NULL) for name in table.columns])
 
 
+def _thinned(table: ir.Table, key: ir.Value, rows: int, most: int) -> tuple[ir.Table, bool]:
+    """The `rows` of a table with the hash of their key, thinned to about `most`, and whether all are there."""
+    table = table.mutate(row_hash=_hash(key))
+    every = -(-rows // most)
+    return (table.filter(table.row_hash % every == 0) if every > 1 else table), every <= 1
+
+
 class DuckDBEngine:
     """An in-process DuckDB that spills to a temporary folder and never reaches for the network."""
 
@@ -249,9 +256,7 @@ class DuckDBEngine:
         rows = rows.select(
             y=ex.label(dataset, rows[label]), **{f"f:{name}": ex.feature(rows[name]) for name in features}
         )
-        every = -(-self.rows(table) // most)
-        rows = rows.mutate(row_hash=_hash(_whole_row(rows)))
-        thinned = rows.filter(rows.row_hash % every == 0) if every > 1 else rows
+        thinned, _ = _thinned(rows, _whole_row(rows), self.rows(table), most)
         return self._run(thinned.order_by("row_hash").drop("row_hash"), f"sampling {table.name}")
 
     def rows(self, table: Table) -> int:
@@ -286,9 +291,7 @@ class DuckDBEngine:
         key = table.row_key if dataset.roles.id else _whole_row(table)
         if dataset.task == "ranking":
             key = table.query  # a part of a query can't be ranked
-        table = table.mutate(row_hash=_hash(key))
-        every = -(-count // most)
-        return (table.filter(table.row_hash % every == 0) if every > 1 else table), every <= 1
+        return _thinned(table, key, count, most)
 
     def _canonical(self, dataset: Dataset) -> ir.Table:
         """The log under canonical names, compiled once per dataset: a view, or a table where it joins or ranks."""

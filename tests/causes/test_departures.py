@@ -21,7 +21,6 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
     answered,
     facts_of,
     models,
-    served,
 )
 
 IN_TIME = INCIDENT.start - timedelta(hours=3)
@@ -34,13 +33,13 @@ MACHINES = np.array(["r1", "r2", "r3", "r4"], dtype=object)
 
 
 @pytest.fixture
-def before(rng):
-    return on_machines(served(rng, 3000))
+def before(before):
+    return on_machines(before)
 
 
 @pytest.fixture
-def during(rng):
-    return on_machines(served(rng, 3000, window=INCIDENT))
+def during(during):
+    return on_machines(during)
 
 
 def on_machines(sample, name="replica"):

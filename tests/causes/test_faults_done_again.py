@@ -22,14 +22,8 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
 
 
 @pytest.fixture
-def before(rng):
-    return served(rng, 4000)
-
-
-@pytest.fixture
-def during(rng):
-    """The incident's rows as they should have been served."""
-    return served(rng, 4000, window=INCIDENT)
+def size():
+    return 4000
 
 
 def named(before, during, **more):

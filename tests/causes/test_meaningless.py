@@ -26,13 +26,8 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
 
 
 @pytest.fixture
-def before(rng):
-    return served(rng, 4000)
-
-
-@pytest.fixture
-def clean(rng):
-    return served(rng, 4000, window=INCIDENT)
+def size():
+    return 4000
 
 
 def encoded_otherwise(rng, sample):
@@ -45,8 +40,8 @@ def standing(facts):
     return {one.id: one for one in decide_repairs(facts) if one.verdict in ("confirmed", "supported")}
 
 
-def test_values_of_another_encoding_are_incompatible_parts_where_they_stand(rng, before, clean):
-    found = standing(facts_of(before, encoded_otherwise(rng, clean)))
+def test_values_of_another_encoding_are_incompatible_parts_where_they_stand(rng, before, during):
+    found = standing(facts_of(before, encoded_otherwise(rng, during)))
     assert list(found) == ["M5"]
     one = found["M5"]
     assert (one.verdict, one.features, one.scope) == ("supported", ("load",), "region = us")
@@ -56,8 +51,8 @@ def test_values_of_another_encoding_are_incompatible_parts_where_they_stand(rng,
     assert one.share.low <= 1 <= one.share.high
 
 
-def test_usual_values_of_other_rows_are_told_though_no_other_column_tells_of_them(rng, before, clean):
-    found = standing(facts_of(before, corrupted(clean, "load", rng.permutation(clean.features["load"]))))
+def test_usual_values_of_other_rows_are_told_though_no_other_column_tells_of_them(rng, before, during):
+    found = standing(facts_of(before, corrupted(during, "load", rng.permutation(during.features["load"]))))
     assert list(found) == ["D6"]
     assert (found["D6"].verdict, found["D6"].features, found["D6"].scope) == ("supported", ("load",), "")
     assert found["D6"].share.low <= 1 <= found["D6"].share.high
@@ -82,12 +77,12 @@ def test_a_world_in_which_a_feature_matters_no_more_is_not_told_from_a_fault_and
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_labels_that_broke_are_no_fault_of_a_feature(rng, broken, where, task):
     """They depend less on all features alike."""
-    before, clean = (rows_for(rng, task, window) for window in (BASELINE, INCIDENT))
-    inside = clean.features["region"] == where if where else np.ones(len(clean), bool)
-    y = np.asarray(clean.y)
+    before, during = (rows_for(rng, task, window) for window in (BASELINE, INCIDENT))
+    inside = during.features["region"] == where if where else np.ones(len(during), bool)
+    y = np.asarray(during.y)
     other = rng.permutation(y) if broken == "exchanged" else y.max() + y.min() - y
     hit = inside & (rng.random(len(y)) < (1.0 if broken == "exchanged" else broken))
-    during = replace(clean, y=np.where(hit, other, y))
+    during = replace(during, y=np.where(hit, other, y))
     more = {"task": "regression", "metric": "mae", "models": {"good": FIGURES}} if task == "regression" else {}
     assert not list(meaningless_repairs(facts_of(before, during, **more)))
 
@@ -106,9 +101,9 @@ def rows_for(rng, task, window):
 
 def test_a_figures_model_is_asked_too_and_missing_inputs_are_left_out(rng):
     """A linear model answers nothing where an input is missing."""
-    before, clean = (rows_for(rng, "regression", window) for window in (BASELINE, INCIDENT))
+    before, during = (rows_for(rng, "regression", window) for window in (BASELINE, INCIDENT))
     gone = rng.random(4000) < 0.02
-    during = clean.with_feature("load", rng.permutation(clean.features["load"]))
+    during = during.with_feature("load", rng.permutation(during.features["load"]))
     during = during.with_feature("delay", np.where(gone, np.nan, during.features["delay"]))
     p = FIGURES.score(during.features)
     during = replace(during, p=p, score=p)
@@ -119,32 +114,32 @@ def test_a_figures_model_is_asked_too_and_missing_inputs_are_left_out(rng):
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
-def test_a_feature_with_one_value_is_not_asked(before, clean, value):
+def test_a_feature_with_one_value_is_not_asked(before, during, value):
     """That is for the tests of constants and nulls to decide."""
-    rows = clean.features["region"] == "us"
-    during = corrupted(clean, "load", np.where(rows, value, clean.features["load"]))
+    rows = during.features["region"] == "us"
+    during = corrupted(during, "load", np.where(rows, value, during.features["load"]))
     assert not list(meaningless_repairs(facts_of(before, during)))
 
 
-def test_where_nothing_changed_all_features_tell_something(before, clean):
-    assert not list(meaningless_repairs(facts_of(before, clean)))
+def test_where_nothing_changed_all_features_tell_something(before, during):
+    assert not list(meaningless_repairs(facts_of(before, during)))
 
 
-def test_fewer_positives_of_one_region_are_no_fault_of_a_feature(rng, before, clean):
-    fewer = (clean.features["region"] == "us") & (rng.random(len(clean)) < 0.6)
-    drifted = replace(clean, y=np.where(fewer, 0.0, clean.y))
+def test_fewer_positives_of_one_region_are_no_fault_of_a_feature(rng, before, during):
+    fewer = (during.features["region"] == "us") & (rng.random(len(during)) < 0.6)
+    drifted = replace(during, y=np.where(fewer, 0.0, during.y))
     assert not list(meaningless_repairs(facts_of(before, drifted)))
 
 
-def test_values_in_another_unit_mean_something_still(before, clean):
-    hit = clean.features["region"] == "us"
-    during = corrupted(clean, "load", np.where(hit, 0.2 * clean.features["load"] - 3, clean.features["load"]))
+def test_values_in_another_unit_mean_something_still(before, during):
+    hit = during.features["region"] == "us"
+    during = corrupted(during, "load", np.where(hit, 0.2 * during.features["load"] - 3, during.features["load"]))
     assert not list(meaningless_repairs(facts_of(before, during)))
 
 
-def test_a_unit_whose_values_tell_nothing_is_not_one(rng, before, clean):
+def test_a_unit_whose_values_tell_nothing_is_not_one(rng, before, during):
     """The map brings usual values back, and these do less harm; handed out anew they do as well."""
-    during = encoded_otherwise(rng, clean)
+    during = encoded_otherwise(rng, during)
 
     def undo(sample):
         rows = sample.features["region"] == "us"
@@ -158,11 +153,11 @@ def test_a_unit_whose_values_tell_nothing_is_not_one(rng, before, clean):
     assert found["M5"].verdict == "supported"
 
 
-def test_answers_that_are_not_the_models_own_tell_nothing_of_features(rng, before, clean):
-    during = answered(clean, rng.permutation(clean.score))
+def test_answers_that_are_not_the_models_own_tell_nothing_of_features(rng, before, during):
+    during = answered(during, rng.permutation(during.score))
     assert not list(meaningless_repairs(facts_of(before, during)))
 
 
-def test_without_a_model_file_nothing_is_told(rng, before, clean):
-    during = encoded_otherwise(rng, clean)
+def test_without_a_model_file_nothing_is_told(rng, before, during):
+    during = encoded_otherwise(rng, during)
     assert not list(meaningless_repairs(facts_of(before, during, models={})))

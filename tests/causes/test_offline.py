@@ -12,22 +12,9 @@ from mortis.causes.repairs import decide_repairs
 from mortis.integrity.skew import parity
 from mortis.rows import OfflineRows
 from weighable import (  # type: ignore[import-not-found]  # pytest finds it in the folder above
-    INCIDENT,
     corrupted,
     facts_of,
-    served,
 )
-
-
-@pytest.fixture
-def before(rng):
-    return served(rng, 3000)
-
-
-@pytest.fixture
-def during(rng):
-    """The incident's rows as they should have been served."""
-    return served(rng, 3000, window=INCIDENT)
 
 
 def offline(sample, **columns):

@@ -17,7 +17,6 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
     models,
     profile_of,
     repair_of,
-    served,
 )
 
 
@@ -41,14 +40,9 @@ def unit(name, *, where=("region", "us"), fit=0.95, factor=1000.0, share=1.0):
 
 
 @pytest.fixture
-def before(rng):
-    return served(rng, 3000)
-
-
-@pytest.fixture
-def during(rng):
+def during(during):
     """One region's client sends both numbers a thousandfold."""
-    sent = served(rng, 3000, window=INCIDENT)
+    sent = during
     for name in ("delay", "load"):
         sent = scaled(sent, name, 1000.0)
     return answered(sent, models()["good"].score(sent.features))

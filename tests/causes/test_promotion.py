@@ -25,16 +25,15 @@ from weighable import (  # type: ignore[import-not-found]  # pytest finds it in 
 
 
 @pytest.fixture
-def before(rng):
-    return served(rng, 4000)
+def size():
+    return 4000
 
 
 @pytest.fixture
-def during(rng):
+def during(during):
     """The bad version serves from the onset on."""
-    rows = served(rng, 4000, window=INCIDENT)
-    by_bad = answered(rows, models()["bad"].score(rows.features))
-    return replace(by_bad, version=np.full(len(rows), "bad", dtype=object))
+    by_bad = answered(during, models()["bad"].score(during.features))
+    return replace(by_bad, version=np.full(len(during), "bad", dtype=object))
 
 
 @pytest.fixture

@@ -27,16 +27,10 @@ def times(factor, name="delay", value=None, of="region"):
 
 
 @pytest.fixture
-def before(rng):
-    return served(rng, 3000)
-
-
-@pytest.fixture
-def during(rng):
+def during(during):
     """Delay in seconds instead of minutes, in the region us."""
-    clean = served(rng, 3000, window=INCIDENT)
-    hit = clean.features["region"] == "us"
-    return corrupted(clean, "delay", np.where(hit, clean.features["delay"] * 60, clean.features["delay"]))
+    hit = during.features["region"] == "us"
+    return corrupted(during, "delay", np.where(hit, during.features["delay"] * 60, during.features["delay"]))
 
 
 def unit(factor=1 / 60, **more):

@@ -43,17 +43,6 @@ def verdicts(facts):
     return {id_: one.verdict for id_, one in decided(facts).items()}
 
 
-@pytest.fixture
-def before(rng):
-    return served(rng, 3000)
-
-
-@pytest.fixture
-def during(rng):
-    """The incident's rows as they should have been served."""
-    return served(rng, 3000, window=INCIDENT)
-
-
 def by_bad(sample, rows):
     """The sample with the bad version's scores in some rows."""
     return answered(sample, np.where(rows, models()["bad"].score(sample.features), sample.score))
